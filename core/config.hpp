@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/address.hpp"
+#include "core/ids.hpp"
+#include "core/interface_pattern.hpp"
+#include "core/result.hpp"
+
+namespace mcast {
+
+/// Where in the configuration something stands. Lines and columns count from 1; line 0 means that
+/// it came by a control command.
+struct Location {
+  std::uint32_t file = 0;  ///< index into Config::files
+  std::uint32_t line = 0;
+  auto operator<=>(const Location&) const = default;
+};
+
+/// A distinct pair of inbound pattern and outbound patterns; rules share them by number.
+using PathId = StrongId<struct PathIdTag, std::uint32_t>;
+struct Path {
+  InterfacePattern iif;
+  /// As written, without repetitions. Empty: a stop filter.
+  std::vector<InterfacePattern> oifs;
+  auto operator<=>(const Path&) const = default;
+};
+
+/// mroute from IIF [source S[/LEN]] group G[/LEN] [to OIF ...]
+struct RouteRule {
+  Prefix source;  ///< length 0: any source
+  Prefix group;
+  PathId path;
+  Location where;
+  /// One source and one group: needs no upcall to be installed.
+  [[nodiscard]] bool is_exact() const { return source.is_host() && group.is_host(); }
+};
+
+/// mgroup from IIF [source S[/LEN]] group G[/LEN]
+struct JoinRule {
+  InterfacePattern iif;
+  std::optional<Prefix> source;  ///< none: any source
+  Prefix group;
+  Location where;
+};
+
+/// phyint IFNAME [enable|disable] [mrdisc] [ttl-threshold N]
+struct InterfaceRule {
+  InterfacePattern interface;
+  std::optional<bool> enable;
+  bool mrdisc = false;
+  std::optional<std::uint8_t> ttl_threshold;
+  Location where;
+};
+
+/// The paths of a set of rules, each kept once.
+class PathPool {
+ public:
+  PathId intern(Path path);
+  [[nodiscard]] const Path& operator[](PathId id) const { return *by_id_[id.value]; }
+  [[nodiscard]] std::size_t size() const { return by_id_.size(); }
+
+  PathPool() = default;
+  PathPool(PathPool&&) = default;
+  PathPool& operator=(PathPool&&) = default;
+  PathPool(const PathPool&) = delete;
+  PathPool& operator=(const PathPool&) = delete;
+  ~PathPool() = default;
+
+ private:
+  std::map<Path, PathId> ids_;  // nodes do not move, so by_id_ may point into it
+  std::vector<const Path*> by_id_;
+};
+
+/// What the administrator wrote, independent of any interface that exists. Order within each kind
+/// is the order of the files.
+struct Config {
+  std::vector<std::string> files;  ///< every file read, the first is the top level one
+  PathPool paths;
+  std::vector<RouteRule> routes;
+  std::vector<JoinRule> joins;
+  std::vector<InterfaceRule> interfaces;
+};
+
+struct Diagnostic {
+  enum class Severity : std::uint8_t { error, warning };
+  Severity severity = Severity::error;
+  std::string file;
+  std::uint32_t line = 0;    ///< 0: about the file as a whole
+  std::uint32_t column = 0;  ///< 0: about the whole line
+  std::string message;
+  /// "FILE:LINE:COLUMN: MESSAGE", without the parts that are 0.
+  [[nodiscard]] std::string to_string() const;
+};
+
+/// How the parser gets at files; implemented with system calls outside core, and by tests.
+class FileReader {
+ public:
+  virtual ~FileReader() = default;
+  /// The whole file. Fails on a directory, an unreadable or missing file (not_found), and one that
+  /// is larger than `limit` bytes (limit_reached).
+  virtual Result<std::string> read(const std::string& path, std::size_t limit) = 0;
+  /// Paths that match a shell pattern, sorted; none is not an error.
+  virtual Result<std::vector<std::string>> glob(const std::string& pattern) = 0;
+};
+
+/// Largest configuration file accepted, in bytes; all included files count together.
+inline constexpr std::size_t kMaxConfigBytes = std::size_t{256} << 20;
+/// Parsing gives up after this many errors.
+inline constexpr std::size_t kMaxDiagnostics = 50;
+
+struct ParsedConfig {
+  Config config;  ///< complete only if there is no error
+  /// Errors and warnings, sorted as found. Warnings leave the configuration valid.
+  std::vector<Diagnostic> diagnostics;
+  [[nodiscard]] bool valid() const;
+};
+
+/// Reads `path` and everything it includes. Never looks at the host's interfaces: whether a
+/// configuration is valid is the same on every host.
+[[nodiscard]] ParsedConfig parse_config(FileReader& reader, const std::string& path);
+
+/// One rule as words, as the control commands and batch lines use them: IIF [SOURCE] GROUP [OIF...].
+struct RouteWords {
+  Path path;
+  Prefix source;
+  Prefix group;
+};
+struct JoinWords {
+  InterfacePattern iif;
+  std::optional<Prefix> source;
+  Prefix group;
+};
+/// The same checks as for a line of a file. `words` excludes the command itself.
+[[nodiscard]] Result<RouteWords> parse_route_words(const std::vector<std::string>& words);
+[[nodiscard]] Result<JoinWords> parse_join_words(const std::vector<std::string>& words);
+
+/// The candidate closest to `word` by edit distance, if close enough to be a slip of the keyboard.
+[[nodiscard]] std::optional<std::string_view> closest_match(
+    std::string_view word, const std::vector<std::string_view>& candidates);
+
+}  // namespace mcast

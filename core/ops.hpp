@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/address.hpp"
+#include "core/ids.hpp"
+
+namespace mcast {
+
+/// What an MFC entry says besides its (S,G).
+struct MfcShape {
+  VifIndex parent;
+  /// Per slot: 0 is not an output; otherwise a packet leaves if its TTL is greater than this. IPv6
+  /// kernels only ask whether it is non-zero.
+  std::array<std::uint8_t, kMaxSlots> ttls{};
+
+  bool operator==(const MfcShape&) const = default;
+  [[nodiscard]] bool mentions(VifIndex slot) const {
+    return parent == slot || ttls[slot.value] != 0;
+  }
+};
+
+/// Add an entry or replace it in place.
+struct PutMfc {
+  TableKey table;
+  FlowKey flow;
+  MfcShape shape;
+  bool operator==(const PutMfc&) const = default;
+};
+struct DropMfc {
+  TableKey table;
+  FlowKey flow;
+  VifIndex parent;
+  bool operator==(const DropMfc&) const = default;
+};
+struct BindVif {
+  TableKey table;
+  VifIndex slot;
+  IfIndex link;
+  std::uint8_t threshold = 1;
+  /// A local IPv4 address of the interface where KernelTraits say that binding needs one.
+  std::optional<Address> address;
+  bool operator==(const BindVif&) const = default;
+};
+struct UnbindVif {
+  TableKey table;
+  VifIndex slot;
+  bool operator==(const UnbindVif&) const = default;
+};
+/// Receive a group on an interface; `source` for a source-specific join.
+struct JoinGroup {
+  IfIndex link;
+  std::optional<Address> source;
+  Address group;
+  auto operator<=>(const JoinGroup&) const = default;
+};
+/// Also given for an interface that is gone: the kernel keeps the membership on the socket then.
+struct LeaveGroup {
+  IfIndex link;
+  std::optional<Address> source;
+  Address group;
+  auto operator<=>(const LeaveGroup&) const = default;
+};
+
+using Op = std::variant<PutMfc, DropMfc, BindVif, UnbindVif, JoinGroup, LeaveGroup>;
+
+/// Steps in the order they must be executed. Each is acknowledged to the engine before the next
+/// plan is asked for; an empty plan means that the kernel is as intended.
+using Plan = std::vector<Op>;
+
+/// For logs and test failures.
+[[nodiscard]] std::string to_string(const Op& op);
+
+/// What the kernel asks or reports about a flow.
+struct Upcall {
+  enum class Kind : std::uint8_t {
+    no_cache,    ///< no entry for the flow; up to four packets wait for one
+    wrong_vif,   ///< a packet arrived on another interface than the entry's parent
+  };
+  Kind kind = Kind::no_cache;
+  TableKey table;
+  FlowKey flow;
+  VifIndex arrived_on;
+};
+
+/// The kernel's counters of one MFC entry.
+struct FlowCounters {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t wrong_interface = 0;
+};
+
+}  // namespace mcast

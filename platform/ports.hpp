@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/ids.hpp"
+#include "core/link.hpp"
+#include "core/ops.hpp"
+#include "core/result.hpp"
+#include "core/traits.hpp"
+#include "platform/posix/unique_fd.hpp"
+
+/// The contract a backend fulfils. Nothing here blocks except for the kernel's own locks, and
+/// nothing throws. File descriptors are owned by the port; a caller only polls them.
+namespace mcast::platform {
+
+/// Receives what the kernel asks through the table sockets.
+class UpcallSink {
+ public:
+  virtual ~UpcallSink() = default;
+  virtual void upcall(const Upcall& upcall) = 0;
+};
+
+/// An opened, initialised table socket with the label that a descriptor itself cannot tell: the
+/// kernel does not say which table a socket was opened for.
+struct TableSocket {
+  TableKey table;
+  UniqueFd descriptor;
+};
+
+/// Opens table sockets, which needs privilege; using them needs none. This is the seam between the
+/// small privileged keeper and everything else.
+class TableKeeper {
+ public:
+  virtual ~TableKeeper() = default;
+  /// Takes a table for this process. Errors: table_in_use (another program owns it; the message
+  /// names the table and, where it can be found, the holder), no_permission, no_kernel_support,
+  /// invalid_argument (an id out of the family's range).
+  virtual Result<TableSocket> open_table(TableKey table) = 0;
+};
+
+/// The kernel's multicast forwarding: tables, slots, entries, memberships.
+class MrouteKernel {
+ public:
+  virtual ~MrouteKernel() = default;
+
+  [[nodiscard]] virtual const KernelTraits& traits() const = 0;
+
+  /// Uses a table through a socket that a keeper opened, now or in an earlier life of the process.
+  virtual Result<void> adopt_table(TableSocket socket) = 0;
+  /// Gives it up: the kernel removes its slots and entries. Closing an unknown table does nothing.
+  virtual void close_table(TableKey table) = 0;
+
+  /// Carries out one step. Joins and leaves need no table. Memberships are spread over as many
+  /// sockets as the kernel's limits ask for; joining what is joined already succeeds. An entry of a
+  /// table that is not open is an internal error.
+  virtual Result<void> apply(const Op& op) = 0;
+
+  /// Asks the kernel whether the slot is bound; used after events were lost.
+  virtual Result<bool> slot_is_bound(TableKey table, VifIndex slot) = 0;
+  /// Counters of an installed entry (SIOCGETSGCNT); not_found if there is none.
+  virtual Result<FlowCounters> counters(TableKey table, const FlowKey& flow) = 0;
+
+  /// The descriptor that is readable when upcalls wait; -1 if the table is not open.
+  [[nodiscard]] virtual int upcall_descriptor(TableKey table) const = 0;
+  /// Reads what waits, at most `limit` messages, and hands upcalls to the sink; other packets the
+  /// socket sees and malformed messages are dropped. Returns how many messages were read.
+  virtual Result<std::size_t> read_upcalls(TableKey table, std::size_t limit, UpcallSink& sink) = 0;
+
+  /// How many kernel calls that change state were made (MRT_* and joins), for tests and `show`.
+  [[nodiscard]] virtual std::uint64_t change_count() const = 0;
+};
+
+/// Receives link changes in the order the kernel made them.
+class LinkSink {
+ public:
+  virtual ~LinkSink() = default;
+  /// The link is new or something about it changed.
+  virtual void link_changed(const Link& link) = 0;
+  virtual void link_removed(IfIndex index) = 0;
+  /// Everything that exists now: after start, and whenever events were lost. Links not in the list
+  /// are gone, and a link may have been re-created unseen.
+  virtual void links_relearned(std::span<const Link> links) = 0;
+};
+
+/// The kernel's event stream about interfaces and their addresses.
+class LinkSource {
+ public:
+  virtual ~LinkSource() = default;
+  /// Subscribes and learns what exists: the sink has got links_relearned once when this returns.
+  virtual Result<void> start(LinkSink& sink) = 0;
+  /// Readable when events wait.
+  [[nodiscard]] virtual int descriptor() const = 0;
+  /// Reads all that waits. A loss of events is handled inside: everything is learned anew and
+  /// reported by links_relearned. An error here means that the source is unusable.
+  virtual Result<void> read(LinkSink& sink) = 0;
+  /// A second descriptor is not needed: when a relearn was interrupted by further changes it has to
+  /// be repeated; this is how long the caller should wait before it calls read() again, in
+  /// milliseconds, or -1 if nothing is owed.
+  [[nodiscard]] virtual Milliseconds retry_in() const = 0;
+};
+
+struct Platform {
+  std::unique_ptr<TableKeeper> keeper;
+  std::unique_ptr<MrouteKernel> kernel;
+  std::unique_ptr<LinkSource> links;
+};
+
+/// The backend this program was built with. Fails with no_kernel_support or no_permission only for
+/// what every table needs; tables themselves are opened later.
+Result<Platform> open_platform();
+
+}  // namespace mcast::platform
