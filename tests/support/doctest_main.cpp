@@ -70,10 +70,15 @@ class Reporter : public doctest::ConsoleReporter {
     ConsoleReporter::test_case_end(stats);
   }
 
+  void test_case_skipped(const doctest::TestCaseData& data) override {
+    if (data.m_skip) counts.skipped.push_back(std::string(data.m_name) + ": marked skip()");
+  }
+
   void test_run_end(const doctest::TestRunStats& stats) override {
     counts.complete = true;
     doctest::TestRunStats adjusted = stats;
     adjusted.numTestCasesFailed = counts.failed;
+    adjusted.numTestCasesPassingFilters = counts.passed + counts.failed;
     ConsoleReporter::test_run_end(adjusted);
     write_counts();
   }
@@ -85,8 +90,8 @@ class Reporter : public doctest::ConsoleReporter {
     const char* name = std::getenv("MCAST_TEST_NAME");
     const std::string label = name == nullptr ? "-" : name;
     std::string text = "count " + label + " " + std::to_string(counts.passed) + " " +
-                       std::to_string(counts.failed) + " " +
-                       std::to_string(counts.skipped.size()) + "\n";
+                       std::to_string(counts.failed) + " " + std::to_string(counts.skipped.size()) +
+                       "\n";
     for (const auto& line : counts.skipped) text += "skip " + label + " " + line + "\n";
     // One write: programs that run side by side share the file.
     std::ofstream(path, std::ios::app) << text << std::flush;
