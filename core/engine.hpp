@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/config.hpp"
+#include "core/ids.hpp"
+#include "core/link.hpp"
+#include "core/ops.hpp"
+#include "core/result.hpp"
+#include "core/status.hpp"
+#include "core/traits.hpp"
+
+namespace mcast {
+
+struct EngineOptions {
+  /// Tables that rules belong to which say nothing else.
+  TableId default_ipv4;
+  TableId default_ipv6;
+  /// Most stop filters kept for flows that match nothing, per table; the oldest goes first.
+  std::size_t max_stop_filters = 4096;
+  /// Most learned flows per table.
+  std::size_t max_learned = 65536;
+  /// A mgroup line that stands for more joins than this is refused.
+  std::uint64_t max_joins_per_rule = 65536;
+};
+
+/// Turns intent (rules), facts (links, upcalls) and its own record of what the kernel holds (the
+/// ledger) into plans. Events only mark what is dirty; `plan` compares and answers what to do next.
+///
+/// Makes no system call and reads no clock. Not thread safe: one thread calls everything.
+class Engine {
+ public:
+  Engine(const KernelTraits& traits, const EngineOptions& options);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine();
+
+  // --- Tables ------------------------------------------------------------------------------------
+  /// The table is ours and empty: plans may concern it from now on.
+  void table_opened(TableKey table);
+  /// It is not ours any more, `why` for people; the record of it is forgotten.
+  void table_lost(TableKey table, std::string why);
+
+  // --- Intent ------------------------------------------------------------------------------------
+  /// Replaces every rule, those added at run time too.
+  void set_config(Config config);
+  /// As the control commands of the same names. Errors: not_found for what does not exist,
+  /// no_such_interface for an interface that neither exists, nor ever did, nor is named by a rule.
+  Result<void> add_route(const RouteWords& words);
+  Result<void> remove_route(const RouteWords& words);
+  Result<void> join(const JoinWords& words);
+  Result<void> leave(const JoinWords& words);
+  /// Run-time changes between begin and commit are one transaction: rollback undoes all of them.
+  void begin();
+  void commit();
+  void rollback();
+  /// Drops learned flows and stop filters; traffic brings them back.
+  void flush_learned();
+
+  // --- Facts -------------------------------------------------------------------------------------
+  void link_changed(const Link& link);
+  void link_removed(IfIndex index);
+  /// Links not in the list are gone. Slots may have been lost unseen: `slots_to_verify` lists them.
+  void links_relearned(std::span<const Link> links);
+  /// Bound slots whose binding is in doubt since events were lost; asking clears the list.
+  [[nodiscard]] std::vector<std::pair<TableKey, VifIndex>> slots_to_verify();
+  /// The kernel does not hold this binding any more.
+  void slot_lost(TableKey table, VifIndex slot);
+  /// The kernel's record of a flow differs from ours (an audit found out): it is written anew.
+  void flow_in_doubt(TableKey table, const FlowKey& flow);
+  void upcall(const Upcall& upcall, Milliseconds now);
+
+  // --- Plans -------------------------------------------------------------------------------------
+  /// The next steps, at most about `limit` of them except where order forbids to split. Every step
+  /// must be acknowledged before the next call. Empty: nothing to do before `next_deadline`.
+  [[nodiscard]] Plan plan(Milliseconds now, std::size_t limit = 4096);
+  /// What became of a step of the last plan. A failed one is planned again, later and from what is
+  /// intended then.
+  void acknowledge(const Op& op, const Result<void>& outcome, Milliseconds now);
+  /// When `plan` has to be called again without a new event; none if never.
+  [[nodiscard]] std::optional<Milliseconds> next_deadline() const;
+  /// Facts worth a line in the log since the last call: rules refused, steps failed, interfaces that
+  /// do not count, and that these conditions ended.
+  [[nodiscard]] std::vector<Notice> take_notices();
+
+  // --- Learned flows -----------------------------------------------------------------------------
+  /// Flows that are in the kernel because an upcall matched a rule; for expiry and the hook.
+  void for_each_learned(const std::function<void(TableKey, const FlowKey&)>& visit) const;
+  void forget_learned(TableKey table, const FlowKey& flow);
+
+  // --- Status ------------------------------------------------------------------------------------
+  [[nodiscard]] std::vector<InterfaceStatus> interfaces() const;
+  /// Configured rules in configuration order, from the `first`-th on, at most `limit`. A result
+  /// shorter than `limit` is the end.
+  [[nodiscard]] std::vector<RouteStatus> route_rules(std::size_t first, std::size_t limit) const;
+  /// What the kernel holds and forwards or blocks now, from the `first`-th record on: fewer than
+  /// `limit` may be returned, `next` is where to go on; none at the end.
+  [[nodiscard]] KernelRoutePage kernel_routes(std::size_t first, std::size_t limit) const;
+  [[nodiscard]] std::vector<JoinStatus> join_rules() const;
+  [[nodiscard]] std::vector<JoinGroupStatus> kernel_joins() const;
+  /// Rules that do not work completely, and why.
+  [[nodiscard]] std::vector<PendingStatus> pending(std::size_t first, std::size_t limit) const;
+  [[nodiscard]] std::vector<TableStatus> tables() const;
+  /// Where rules came from; Location::file indexes it.
+  [[nodiscard]] const std::vector<std::string>& files() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mcast

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/address.hpp"
+#include "core/config.hpp"
+#include "core/ids.hpp"
+
+namespace mcast {
+
+/// Plain values for `show` and the log; copies, valid for ever.
+
+enum class NoticeLevel : std::uint8_t { error, warning, info, debug };
+struct Notice {
+  NoticeLevel level = NoticeLevel::info;
+  std::string text;
+};
+
+struct InterfaceStatus {
+  IfIndex index;
+  std::string name;
+  std::optional<VifIndex> vif;  ///< bound slot in the default IPv4 table
+  std::optional<VifIndex> mif;  ///< bound slot in the default IPv6 table
+  bool up = false;
+  std::string note;  ///< why it does not count, or what is odd about it; empty if nothing
+};
+
+enum class RuleState : std::uint8_t {
+  active,    ///< installed, or ready to learn
+  waiting,   ///< an interface it names is absent
+  refused,   ///< it cannot be carried out; the reason says why
+};
+
+struct RouteStatus {
+  Prefix source;
+  Prefix group;
+  Path path;
+  Location where;
+  RuleState state = RuleState::active;
+  std::string reason;
+};
+
+struct KernelRoute {
+  TableKey table;
+  FlowKey flow;
+  std::string iif;
+  std::vector<std::string> oifs;  ///< of bound slots, in slot order
+  bool learned = false;           ///< by an upcall, stop filters included
+};
+struct KernelRoutePage {
+  std::vector<KernelRoute> routes;
+  std::optional<std::size_t> next;
+};
+
+struct JoinStatus {
+  JoinRule rule;
+  RuleState state = RuleState::active;
+  std::string reason;
+};
+struct JoinGroupStatus {
+  std::string iif;
+  std::optional<Address> source;
+  Address group;
+};
+
+struct PendingStatus {
+  std::string kind;  ///< "mroute" or "mgroup" or "phyint"
+  std::string iif;
+  std::optional<Prefix> source;
+  std::optional<Prefix> group;
+  std::vector<std::string> oifs;
+  std::string reason;
+};
+
+struct TableStatus {
+  TableKey table;
+  bool open = false;
+  std::string why_not;
+  std::size_t slots = 0;
+  std::size_t slots_used = 0;      ///< bound or reserved
+  std::size_t entries = 0;         ///< in the kernel
+  std::size_t learned = 0;
+  std::size_t stop_filters = 0;
+};
+
+}  // namespace mcast
