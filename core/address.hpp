@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -48,10 +49,10 @@ class Address {
   [[nodiscard]] static Result<Address> parse(std::string_view text);
 
   [[nodiscard]] constexpr Family family() const {
-    for (std::size_t i = 0; i < 10; ++i) {
-      if (bytes_[i] != 0) return Family::ipv6;
-    }
-    return bytes_[10] == 0xff && bytes_[11] == 0xff ? Family::ipv4 : Family::ipv6;
+    const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(bytes_);
+    const bool mapped = words[0] == 0 && bytes_[8] == 0 && bytes_[9] == 0 && bytes_[10] == 0xff &&
+                        bytes_[11] == 0xff;
+    return mapped ? Family::ipv4 : Family::ipv6;
   }
   /// The address in network order: 4 bytes for IPv4, 16 for IPv6. Lives as long as this object.
   [[nodiscard]] std::span<const std::uint8_t> octets() const {
@@ -85,9 +86,7 @@ class Prefix {
   /// Clears host bits. `length` must be at most `address.bits()`.
   Prefix(const Address& address, unsigned length);
 
-  [[nodiscard]] static Prefix any(Family family) {
-    return {Address::unspecified(family), 0};
-  }
+  [[nodiscard]] static Prefix any(Family family) { return {Address::unspecified(family), 0}; }
   /// ADDR or ADDR/LEN. Host bits set below the length are cleared, as SMCRoute does.
   [[nodiscard]] static Result<Prefix> parse(std::string_view text);
 

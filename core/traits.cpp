@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "core/traits.hpp"
+
+namespace mcast {
+
+KernelTraits linux_traits() {
+  KernelTraits traits;
+  // ip6mr.c: forwarding asks only whether the output's bit is set.
+  traits.ipv6.ttl_thresholds = false;
+  // linux/mroute6.h: mif6ctl.mif6c_pifi has 16 bits.
+  traits.ipv6.max_ifindex = 0xffff;
+  return traits;
+}
+
+KernelTraits freebsd_traits() {
+  KernelTraits traits;
+  // netinet/ip_mroute.c: a VIF is named by a local address; ifnet_departure_event, which a rename
+  // raises too, removes the VIF and the entries it is the parent of. Entries that have it as an
+  // output keep their TTL slot and use it again, and an update leaves slots above numvifs alone.
+  traits.ipv4.bind_needs_address = true;
+  traits.ipv4.departure_drops_entries = true;
+  traits.ipv4.rename_is_departure = true;
+  traits.ipv4.update_clears_outputs = false;
+  traits.ipv4.rebind_is_safe = false;
+  traits.ipv4.native_any_source = false;
+  // netinet6/ip6_mroute.c: knows no departure, takes a 16-bit ifindex, an update replaces the whole
+  // output set.
+  traits.ipv6.slots = 64;
+  traits.ipv6.departure_unbinds = false;
+  traits.ipv6.ttl_thresholds = false;
+  traits.ipv6.native_any_source = false;
+  traits.ipv6.max_ifindex = 0xffff;
+  // netinet/in_mcast.c: maxgrpsrc; one source more panics releases 13 to 15.
+  traits.max_sources_per_group = 512;
+  return traits;
+}
+
+}  // namespace mcast
