@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include "tests/support/fd.hpp"
+
+#include <concepts>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+struct nl_sock;
+struct rtnl_link;
+
+namespace mcast::testing {
+
+/// A private network namespace, alive as long as this object (and the sockets and
+/// processes inside it). It has no name: nothing appears in /run/netns.
+///
+/// Without the privilege to make one, the first instance moves the whole process into a
+/// user namespace where it is root, so it must be made before any thread is started.
+/// Interface operations go through rtnetlink; all of them throw std::system_error or
+/// std::runtime_error naming the interface.
+class NetNamespace {
+ public:
+  NetNamespace();
+  ~NetNamespace();
+  NetNamespace(NetNamespace&&) noexcept;
+  NetNamespace& operator=(NetNamespace&&) noexcept;
+  NetNamespace(const NetNamespace&) = delete;
+  NetNamespace& operator=(const NetNamespace&) = delete;
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+
+  /// Runs `action` with the calling thread inside the namespace. Sockets made there stay there.
+  template <std::invocable F>
+  std::invoke_result_t<F> run(F&& action) const {
+    const Visit visit(*this);
+    return std::invoke(std::forward<F>(action));
+  }
+
+  /// A new interface is up, has no IPv6 duplicate address detection and no reverse path filter.
+  void add_veth(const std::string& name, NetNamespace& peer_namespace, const std::string& peer);
+  /// Multicast snooping is off: the bridge behaves as a plain segment.
+  void add_bridge(const std::string& name);
+  void add_macvlan(const std::string& name, const std::string& parent);
+  void remove_link(const std::string& name);
+  void rename_link(const std::string& from, const std::string& to);
+  /// Moves the interface, which loses its addresses and arrives down; it is set up again there.
+  void move_link(const std::string& name, NetNamespace& destination);
+  void enslave(const std::string& name, const std::string& master);
+  void release(const std::string& name);
+  void set_up(const std::string& name);
+  void set_down(const std::string& name);
+  void set_multicast(const std::string& name, bool on);
+
+  /// `address` is written as "10.0.0.1/24" or "fd00::1/64".
+  void add_address(const std::string& name, const std::string& address);
+  void remove_address(const std::string& name, const std::string& address);
+
+  /// 0 if there is no such interface.
+  [[nodiscard]] unsigned index_of(const std::string& name) const;
+  [[nodiscard]] bool has_link(const std::string& name) const { return index_of(name) != 0; }
+
+  /// `path` is relative to /proc/net of the namespace: "igmp", "mcfilter6", "ip_mr_vif".
+  [[nodiscard]] std::string read_proc_net(std::string_view path) const;
+  /// `path` is relative to /proc/sys: "net/ipv4/igmp_max_memberships".
+  [[nodiscard]] std::string read_sysctl(std::string_view path) const;
+  void write_sysctl(std::string_view path, std::string_view value) const;
+
+ private:
+  class Visit {
+   public:
+    explicit Visit(const NetNamespace& target);
+    ~Visit();
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+
+   private:
+    Fd home_;
+  };
+  struct SocketDeleter {
+    void operator()(nl_sock* socket) const;
+  };
+
+  void change_link(const std::string& name, const std::function<void(rtnl_link*)>& edit,
+                   const char* what);
+  void change_address(const std::string& name, const std::string& address, bool add);
+  [[nodiscard]] unsigned require_index(const std::string& name) const;
+
+  Fd fd_;
+  std::unique_ptr<nl_sock, SocketDeleter> route_;
+};
+
+}  // namespace mcast::testing
