@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -13,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <fstream>
 
 namespace mcast::testing {
@@ -20,7 +20,7 @@ namespace {
 
 std::string read_all(const Fd& file) {
   std::string text;
-  std::array<char, 8192> chunk;
+  std::array<char, 8192> chunk{};
   for (;;) {
     // pread: the offset is shared with the writer.
     const ssize_t got =
@@ -90,7 +90,7 @@ DirectoryWatch::DirectoryWatch(const std::filesystem::path& directory)
 }
 
 void DirectoryWatch::drain() {
-  alignas(inotify_event) std::array<char, 4096> events;
+  alignas(inotify_event) std::array<char, 4096> events{};
   while (::read(fd_.get(), events.data(), events.size()) > 0) {
   }
 }
@@ -110,6 +110,7 @@ Process::Process(const NetNamespace& where, const std::vector<std::string>& argu
   check_call(static_cast<int>(::lseek(input_.get(), 0, SEEK_SET)), "lseek");
   std::vector<std::string> copies = arguments;
   std::vector<char*> pointers;
+  pointers.reserve(copies.size() + 1);
   for (std::string& copy : copies) pointers.push_back(copy.data());
   pointers.push_back(nullptr);
 
