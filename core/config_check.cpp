@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "core/config_parser.hpp"
+
+namespace mcast {
+namespace {
+
+std::size_t combine(std::size_t seed, std::size_t value) {
+  return (seed ^ value) * 0x9e3779b97f4a7c15U;
+}
+
+/// The first rule equal to each one, by open addressing over rule numbers: four bytes per slot,
+/// gone when the check is done.
+class FirstSeen {
+ public:
+  explicit FirstSeen(std::size_t rules) : slots_(std::bit_ceil(2 * rules + 1), kFree) {}
+
+  /// The earlier rule for which `equal(earlier)` holds; otherwise `number`, which is kept.
+  template <class Equal>
+  std::uint32_t find_or_add(std::size_t hash, std::uint32_t number, const Equal& equal) {
+    const std::size_t mask = slots_.size() - 1;
+    // The upper bits of a product are its good ones.
+    std::size_t at = (hash ^ hash >> 32) & mask;
+    while (slots_[at] != kFree) {
+      if (equal(slots_[at])) return slots_[at];
+      at = (at + 1) & mask;
+    }
+    return slots_[at] = number;
+  }
+
+ private:
+  static constexpr std::uint32_t kFree = 0xffffffff;
+  std::vector<std::uint32_t> slots_;
+};
+
+std::size_t hash_of(const Prefix& source, const Prefix& group) {
+  const std::size_t flow = std::hash<FlowKey>{}({source.address(), group.address()});
+  return combine(flow, source.length() << 8 | group.length());
+}
+
+std::size_t hash_of(const RouteRule& rule) {
+  return combine(hash_of(rule.source, rule.group), rule.path.value);
+}
+
+bool same(const RouteRule& a, const RouteRule& b) {
+  return a.path == b.path && a.group == b.group && a.source == b.source;
+}
+
+std::size_t hash_of(const JoinRule& rule) {
+  const std::size_t flow = hash_of(rule.source.value_or(Prefix()), rule.group);
+  return combine(flow, std::hash<std::string>{}(rule.iif.stem()));
+}
+
+bool same(const JoinRule& a, const JoinRule& b) {
+  return std::tie(a.iif, a.source, a.group) == std::tie(b.iif, b.source, b.group);
+}
+
+class Checker {
+ public:
+  Checker(Config& config, DiagnosticList& diagnostics)
+      : config_(config), diagnostics_(diagnostics) {}
+
+  void run() {
+    find_repetitions(config_.routes);
+    find_repetitions(config_.joins);
+    find_blocked_routes();
+    settle_interfaces();
+  }
+
+ private:
+  template <class Rule>
+  void find_repetitions(const std::vector<Rule>& rules) {
+    FirstSeen seen(rules.size());
+    for (std::uint32_t i = 0; i < rules.size(); ++i) {
+      const auto first = seen.find_or_add(
+          hash_of(rules[i]), i, [&](std::uint32_t other) { return same(rules[other], rules[i]); });
+      if (first != i) {
+        warn(rules[i].where, "the same as {}; one of the lines can go", rules[first].where);
+      }
+    }
+  }
+
+  /// Lines that block what others forward: the outputs win, which may not be what was meant.
+  void find_blocked_routes() {
+    const auto blocks = [&](const RouteRule& rule) {
+      return config_.paths[rule.path].oifs.empty();
+    };
+    const auto count = std::ranges::count_if(config_.routes, blocks);
+    if (count == 0 || static_cast<std::size_t>(count) == config_.routes.size()) return;
+
+    const std::vector<std::uint32_t> inbound = inbound_numbers();
+    const auto hash = [&](const RouteRule& rule) {
+      return combine(hash_of(rule.source, rule.group), inbound[rule.path.value]);
+    };
+    const auto equal = [&](const RouteRule& a, const RouteRule& b) {
+      return inbound[a.path.value] == inbound[b.path.value] && a.group == b.group &&
+             a.source == b.source;
+    };
+    FirstSeen seen(config_.routes.size());
+    for (const bool blocking : {true, false}) {
+      for (std::uint32_t i = 0; i < config_.routes.size(); ++i) {
+        const RouteRule& rule = config_.routes[i];
+        if (blocks(rule) != blocking) continue;
+        const RouteRule& first =
+            config_.routes[seen.find_or_add(hash(rule), i, [&](std::uint32_t other) {
+              return equal(config_.routes[other], rule);
+            })];
+        if (blocking || !blocks(first)) continue;
+        warn(std::max(rule.where, first.where),
+             "blocks and forwards the same traffic together with {}; it is forwarded",
+             std::min(rule.where, first.where));
+      }
+    }
+  }
+
+  /// For each path a number that is equal where the inbound pattern is.
+  [[nodiscard]] std::vector<std::uint32_t> inbound_numbers() const {
+    std::map<InterfacePattern, std::uint32_t> numbers;
+    std::vector<std::uint32_t> of_path;
+    for (std::uint32_t id = 0; id < config_.paths.size(); ++id) {
+      const auto next = static_cast<std::uint32_t>(numbers.size());
+      of_path.push_back(numbers.try_emplace(config_.paths[PathId(id)].iif, next).first->second);
+    }
+    return of_path;
+  }
+
+  struct Stated {
+    const InterfaceRule* enable = nullptr;
+    const InterfaceRule* disable = nullptr;
+    const InterfaceRule* threshold = nullptr;
+  };
+
+  void settle_interfaces() {
+    std::map<InterfacePattern, Stated> stated;
+    std::map<std::tuple<InterfacePattern, std::optional<bool>, bool, std::optional<std::uint8_t>>,
+             Location>
+        lines;
+    for (const InterfaceRule& rule : config_.interfaces) {
+      const auto [first, added] = lines.try_emplace(
+          {rule.interface, rule.enable, rule.mrdisc, rule.ttl_threshold}, rule.where);
+      if (added) {
+        compare(stated[rule.interface], rule);
+      } else {
+        warn(rule.where, "the same as {}; one of the lines can go", first->second);
+      }
+    }
+    for (InterfaceRule& rule : config_.interfaces) {
+      if (!rule.enable) rule.enable = stated[rule.interface].disable == nullptr;
+    }
+  }
+
+  void compare(Stated& stated, const InterfaceRule& rule) {
+    const std::string name = in_quotes(rule.interface.to_string());
+    if (rule.enable) {
+      const InterfaceRule*& own = *rule.enable ? stated.enable : stated.disable;
+      const InterfaceRule* other = *rule.enable ? stated.disable : stated.enable;
+      if (own == nullptr) own = &rule;
+      if (other != nullptr) {
+        fail_line(rule.where,
+                  fmt::format("{}: {} here, but {} at {}; keep one of them", name,
+                              *rule.enable ? "enabled" : "disabled",
+                              *rule.enable ? "disabled" : "enabled", place(other->where)));
+      }
+    }
+    if (!rule.ttl_threshold) return;
+    if (stated.threshold == nullptr) stated.threshold = &rule;
+    if (stated.threshold->ttl_threshold != rule.ttl_threshold) {
+      fail_line(rule.where, fmt::format("{}: ttl-threshold {} here, but {} at {}; keep one of them",
+                                        name, *rule.ttl_threshold, *stated.threshold->ttl_threshold,
+                                        place(stated.threshold->where)));
+    }
+  }
+
+  [[nodiscard]] std::string place(Location where) const {
+    return fmt::format("{}:{}", printable(config_.files[where.file]), where.line);
+  }
+  void warn(Location at, fmt::format_string<std::string> text, Location other) {
+    diagnostics_.warning(config_.files[at.file], at.line, 0, fmt::format(text, place(other)));
+  }
+  void fail_line(Location at, std::string message) {
+    diagnostics_.error(config_.files[at.file], at.line, 0, std::move(message));
+  }
+
+  Config& config_;
+  DiagnosticList& diagnostics_;
+};
+
+}  // namespace
+
+void check_config(Config& config, DiagnosticList& diagnostics) {
+  Checker(config, diagnostics).run();
+}
+
+}  // namespace mcast

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "core/config_parser.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/config_words.hpp"
+
+namespace mcast {
+namespace {
+
+constexpr std::string_view kFrom = "from";
+constexpr std::string_view kSource = "source";
+constexpr std::string_view kGroup = "group";
+constexpr std::string_view kTo = "to";
+
+bool is_clause_keyword(std::string_view word) {
+  return word == kFrom || word == kSource || word == kGroup || word == kTo;
+}
+
+std::string did_you_mean(std::string_view match) {
+  return fmt::format("; did you mean \"{}\"?", match);
+}
+
+}  // namespace
+
+void ConfigParser::parse_text(std::string_view text) {
+  ConfigLexer lexer(text);
+  std::vector<Word> words;
+  while (!diagnostics_.full() && lexer.next(words)) parse_line(words);
+}
+
+void ConfigParser::parse_line(std::span<const Word> words) {
+  if (words.size() >= ConfigLexer::kMaxWords) {
+    return error(words[0], fmt::format("a line has at most {} words", ConfigLexer::kMaxWords - 1));
+  }
+  const std::string_view keyword = words[0].text;
+  if (keyword == "mroute") return parse_mroute(words);
+  if (keyword == "mgroup" || keyword == "ssmgroup") return parse_mgroup(words);
+  if (keyword == "phyint") return parse_phyint(words);
+  if (keyword == "include") return parse_include(words);
+
+  const auto match = closest_match(keyword, {"phyint", "mgroup", "ssmgroup", "mroute", "include"});
+  error(words[0], fmt::format("{}: no such keyword{}", in_quotes(keyword),
+                              match ? did_you_mean(*match)
+                                    : "; a line begins with phyint, mgroup, mroute or include"));
+}
+
+void ConfigParser::parse_mroute(std::span<const Word> words) {
+  const auto clauses = read_clauses(words);
+  if (!clauses) return;
+  const auto flow = read_flow(*clauses, words[0]);
+  const auto path = read_path(*clauses, words[0]);
+  if (!flow || !path) return;
+  const Prefix& group = flow->group;
+  const unsigned link_scope_length = group.family() == Family::ipv4 ? 24 : 16;
+  if (group.length() >= link_scope_length && group.address().is_link_scoped_group()) {
+    warning(*clauses->group, fmt::format("{}: no kernel forwards groups of this scope",
+                                         in_quotes(clauses->group->text)));
+  }
+  result_.config.routes.push_back(
+      {flow->source.value_or(Prefix::any(group.family())), group, *path, where(words[0])});
+}
+
+void ConfigParser::parse_mgroup(std::span<const Word> words) {
+  const auto clauses = read_clauses(words);
+  if (!clauses) return;
+  const auto flow = read_flow(*clauses, words[0]);
+  if (!require_from(*clauses, words[0])) return;
+  auto iif = interface_word(clauses->from->text);
+  if (!iif) return error(*clauses->from, std::move(iif.error().message));
+  if (!flow) return;
+  result_.config.joins.push_back({std::move(*iif), flow->source, flow->group, where(words[0])});
+}
+
+/// Null for a word that is no keyword of these lines; "to" is not asked for here.
+const Word** ConfigParser::slot_of(Clauses& clauses, std::string_view keyword) {
+  if (keyword == kFrom) return &clauses.from;
+  if (keyword == kSource) return &clauses.source;
+  if (keyword == kGroup) return &clauses.group;
+  return nullptr;
+}
+
+std::optional<ConfigParser::Clauses> ConfigParser::read_clauses(std::span<const Word> words) {
+  Clauses clauses;
+  for (std::size_t at = 1; at < words.size(); at += 2) {
+    const Word& word = words[at];
+    if (const Word** slot = slot_of(clauses, word.text)) {
+      if (!take_argument(words, at, slot)) return std::nullopt;
+    } else if (word.text == kTo && words[0].text == "mroute") {
+      clauses.oifs = words.subspan(at + 1);
+      for (std::size_t i = at + 1; i < words.size(); ++i) {
+        if (!check_misplaced(clauses, words, i)) return std::nullopt;
+      }
+      return clauses;
+    } else {
+      unexpected_word(clauses, words[0], word);
+      return std::nullopt;
+    }
+  }
+  return clauses;
+}
+
+/// Takes the word after the keyword at `at`.
+bool ConfigParser::take_argument(std::span<const Word> words, std::size_t at, const Word** slot) {
+  const Word& keyword = words[at];
+  if (*slot != nullptr) {
+    error(keyword, fmt::format("\"{}\" is given twice in one line", keyword.text));
+    return false;
+  }
+  const char* const what = keyword.text == kFrom ? "an interface name" : "an address";
+  if (at + 1 == words.size()) {
+    error(keyword, fmt::format("\"{}\" needs {} after it", keyword.text, what));
+    return false;
+  }
+  const Word& argument = words[at + 1];
+  // An interface may be called like a keyword; then another keyword follows it.
+  const bool could_be_name =
+      keyword.text == kFrom && at + 2 < words.size() && is_clause_keyword(words[at + 2].text);
+  if (is_clause_keyword(argument.text) && !could_be_name) {
+    error(argument,
+          fmt::format("\"{}\" needs {} after it, not \"{}\"", keyword.text, what, argument.text));
+    return false;
+  }
+  *slot = &argument;
+  return true;
+}
+
+/// "to" takes all that is left of the line. A keyword there is taken for an interface's name unless
+/// it can only be meant as a keyword.
+bool ConfigParser::check_misplaced(const Clauses& clauses, std::span<const Word> words,
+                                   std::size_t at) {
+  const Word& word = words[at];
+  if (!is_clause_keyword(word.text) || word.text == kTo) return true;
+  Clauses copy = clauses;
+  const bool missing = *slot_of(copy, word.text) == nullptr;
+  const bool address_follows = at + 1 < words.size() && looks_like_address(words[at + 1].text);
+  if (!address_follows && !(missing && word.text == kFrom && at + 1 < words.size())) return true;
+  error(word, fmt::format("\"{}\" comes too late: \"to\" takes the rest of the line as interfaces; "
+                          "move it before \"to\"",
+                          word.text));
+  return false;
+}
+
+void ConfigParser::unexpected_word(const Clauses& clauses, const Word& statement,
+                                   const Word& word) {
+  const bool routes = statement.text == "mroute";
+  const auto prefix = Prefix::parse(word.text);
+  const bool group = prefix && prefix->address().is_multicast();
+  std::vector<std::string_view> keywords = {kFrom, kSource, kGroup};
+  if (routes) keywords.push_back(kTo);
+  const auto match = closest_match(word.text, keywords);
+  const bool name = !looks_like_address(word.text);
+  std::string reason;
+  if (!routes && word.text == kTo) {
+    reason = fmt::format("{} only joins, it has no outbound interfaces; use mroute to forward",
+                         statement.text);
+  } else if (group && clauses.group == nullptr) {
+    reason = "unexpected; write \"group\" before it";
+  } else if (prefix && !group && clauses.source == nullptr) {
+    reason = "unexpected; write \"source\" before it";
+  } else if (!name && !prefix) {
+    reason = prefix.error().message;
+  } else if (match) {
+    reason = "no such keyword" + did_you_mean(*match);
+  } else if (name && clauses.from == nullptr) {
+    reason = "unexpected; write \"from\" before the inbound interface";
+  } else if (name && routes && clauses.group != nullptr) {
+    reason = "unexpected; write \"to\" before the outbound interfaces";
+  } else {
+    reason = routes ? "unexpected; source, group or to can stand here"
+                    : "unexpected; source or group can stand here";
+  }
+  error(word, fmt::format("{}: {}", in_quotes(word.text), reason));
+}
+
+std::optional<ConfigParser::Flow> ConfigParser::read_flow(const Clauses& clauses,
+                                                          const Word& statement) {
+  std::optional<Prefix> source;
+  std::optional<Prefix> group;
+  std::string group_error;
+  if (clauses.source != nullptr) {
+    auto prefix = address_word(clauses.source->text);
+    if (!prefix) error(*clauses.source, std::move(prefix.error().message));
+    if (prefix) source = *prefix;
+  }
+  if (clauses.group == nullptr) {
+    error(statement,
+          fmt::format("{} needs a group: write \"group\" and its address", statement.text));
+    return std::nullopt;
+  }
+  if (auto prefix = address_word(clauses.group->text)) {
+    group = *prefix;
+    group_error = group_problem(clauses.group->text, *group, source);
+  } else {
+    group_error = std::move(prefix.error().message);
+  }
+  if (!group_error.empty()) {
+    error(*clauses.group, std::move(group_error));
+    return std::nullopt;
+  }
+  if (clauses.source != nullptr && !source) return std::nullopt;
+  if (!source) return Flow{std::nullopt, *group};
+  if (auto problem = source_problem(clauses.source->text, *source, group); !problem.empty()) {
+    error(*clauses.source, std::move(problem));
+    return std::nullopt;
+  }
+  return Flow{means_any_source(*source) ? std::nullopt : source, *group};
+}
+
+bool ConfigParser::require_from(const Clauses& clauses, const Word& statement) {
+  if (clauses.from != nullptr) return true;
+  error(statement,
+        fmt::format("{} needs an inbound interface: write \"from\" and its name", statement.text));
+  return false;
+}
+
+std::optional<PathId> ConfigParser::read_path(const Clauses& clauses, const Word& statement) {
+  if (!require_from(clauses, statement)) return std::nullopt;
+  path_text_ = clauses.from->text;
+  for (const Word& oif : clauses.oifs) {
+    path_text_ += ' ';
+    path_text_ += oif.text;
+  }
+  if (path_text_ == last_path_text_ && !last_path_.has_warnings) return last_path_.id;
+  const auto known = known_paths_.find(std::string_view(path_text_));
+  if (known != known_paths_.end() && !known->second.has_warnings) {
+    last_path_ = known->second;
+  } else {
+    const auto built = build_path(clauses);
+    if (!built) return std::nullopt;
+    last_path_ = *built;
+    known_paths_.insert_or_assign(path_text_, last_path_);
+  }
+  std::swap(path_text_, last_path_text_);
+  return last_path_.id;
+}
+
+std::optional<ConfigParser::KnownPath> ConfigParser::build_path(const Clauses& clauses) {
+  Path path;
+  KnownPath known;
+  const std::size_t errors = diagnostics_.errors();
+  if (auto iif = interface_word(clauses.from->text)) {
+    path.iif = std::move(*iif);
+  } else {
+    error(*clauses.from, std::move(iif.error().message));
+  }
+  std::set<InterfacePattern> seen;
+  for (const Word& word : clauses.oifs) {
+    auto oif = interface_word(word.text);
+    if (!oif) {
+      error(word, std::move(oif.error().message));
+      continue;
+    }
+    if (!seen.insert(*oif).second) {
+      known.has_warnings = true;
+      warning(word, fmt::format("{}: named twice as outbound interface", in_quotes(word.text)));
+      continue;
+    }
+    if (*oif == path.iif && !oif->is_wildcard()) {
+      known.has_warnings = true;
+      warning(word, fmt::format("{}: inbound and outbound, traffic is sent back where it came from",
+                                in_quotes(word.text)));
+    }
+    path.oifs.push_back(std::move(*oif));
+  }
+  if (diagnostics_.errors() != errors || diagnostics_.full()) return std::nullopt;
+  known.id = result_.config.paths.intern(std::move(path));
+  return known;
+}
+
+void ConfigParser::parse_phyint(std::span<const Word> words) {
+  static constexpr auto kOptions = {"enable", "disable", "mrdisc", "ttl-threshold"};
+  if (words.size() < 2 || std::ranges::find(kOptions, words[1].text) != kOptions.end()) {
+    return error(words[0], "phyint needs an interface name after it");
+  }
+  auto pattern = interface_word(words[1].text);
+  if (!pattern) return error(words[1], std::move(pattern.error().message));
+  InterfaceRule rule;
+  rule.interface = std::move(*pattern);
+  rule.where = where(words[0]);
+  for (std::size_t at = 2; at < words.size(); ++at) {
+    if (!read_phyint_word(words, at, rule)) return;
+  }
+  result_.config.interfaces.push_back(std::move(rule));
+}
+
+bool ConfigParser::read_phyint_word(std::span<const Word> words, std::size_t& at,
+                                    InterfaceRule& rule) {
+  const Word& word = words[at];
+  if (word.text == "enable" || word.text == "disable") {
+    const bool enable = word.text == "enable";
+    if (rule.enable && *rule.enable != enable) {
+      error(word, "enable and disable contradict each other; keep one of them");
+      return false;
+    }
+    rule.enable = enable;
+    return true;
+  }
+  if (word.text == "mrdisc") {
+    rule.mrdisc = true;
+    return true;
+  }
+  if (word.text != "ttl-threshold") {
+    const auto match = closest_match(word.text, {"enable", "disable", "mrdisc", "ttl-threshold"});
+    error(word, fmt::format("{}: no such keyword{}", in_quotes(word.text),
+                            match ? did_you_mean(*match)
+                                  : "; enable, disable, mrdisc or ttl-threshold can stand here"));
+    return false;
+  }
+  if (rule.ttl_threshold) {
+    error(word, "\"ttl-threshold\" is given twice in one line");
+    return false;
+  }
+  if (at + 1 == words.size()) {
+    error(word, "\"ttl-threshold\" needs a number from 1 to 255 after it");
+    return false;
+  }
+  const Word& number = words[++at];
+  unsigned value = 0;
+  const char* const end = number.text.data() + number.text.size();
+  const auto [rest, status] = std::from_chars(number.text.data(), end, value);
+  if (status != std::errc() || rest != end || value < 1 || value > 255) {
+    error(number,
+          fmt::format("{}: a TTL threshold is a number from 1 to 255", in_quotes(number.text)));
+    return false;
+  }
+  rule.ttl_threshold = static_cast<std::uint8_t>(value);
+  return true;
+}
+
+void ConfigParser::error(const Word& at, std::string message) {
+  diagnostics_.error(result_.config.files[file_], at.line, at.column, std::move(message));
+}
+
+void ConfigParser::warning(const Word& at, std::string message) {
+  diagnostics_.warning(result_.config.files[file_], at.line, at.column, std::move(message));
+}
+
+std::string ConfigParser::place(Location where) const {
+  return fmt::format("{}:{}", printable(result_.config.files[where.file]), where.line);
+}
+
+}  // namespace mcast

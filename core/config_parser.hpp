@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/config.hpp"
+#include "core/config_lexer.hpp"
+#include "core/diagnostics.hpp"
+
+namespace mcast {
+
+/// Reads a file and what it includes into a Config. One use per object.
+class ConfigParser {
+ public:
+  explicit ConfigParser(FileReader& reader) : reader_(reader) {}
+  [[nodiscard]] ParsedConfig run(const std::string& path);
+
+ private:
+  /// The words of an mroute or mgroup line by their keyword; null where the keyword is absent.
+  struct Clauses {
+    const Word* from = nullptr;
+    const Word* source = nullptr;
+    const Word* group = nullptr;
+    std::span<const Word> oifs;
+  };
+  struct Flow {
+    std::optional<Prefix> source;  ///< none: any source
+    Prefix group;
+  };
+  struct OpenFile {
+    std::uint32_t file = 0;
+    std::string key;  ///< its path without "." and "..", to tell files apart by
+  };
+  /// A path met before, by its text, so that equal lines need no second look at it.
+  struct KnownPath {
+    PathId id;
+    bool has_warnings = false;  ///< each line gets its own
+  };
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+
+  void parse_text(std::string_view text);
+  void parse_line(std::span<const Word> words);
+  void parse_mroute(std::span<const Word> words);
+  void parse_mgroup(std::span<const Word> words);
+  void parse_phyint(std::span<const Word> words);
+  void parse_include(std::span<const Word> words);
+
+  std::optional<Clauses> read_clauses(std::span<const Word> words);
+  const Word** slot_of(Clauses& clauses, std::string_view keyword);
+  bool require_from(const Clauses& clauses, const Word& statement);
+  bool take_argument(std::span<const Word> words, std::size_t at, const Word** slot);
+  bool check_misplaced(const Clauses& clauses, std::span<const Word> words, std::size_t at);
+  void unexpected_word(const Clauses& clauses, const Word& statement, const Word& word);
+  std::optional<Flow> read_flow(const Clauses& clauses, const Word& statement);
+  std::optional<PathId> read_path(const Clauses& clauses, const Word& statement);
+  std::optional<KnownPath> build_path(const Clauses& clauses);
+  bool read_phyint_word(std::span<const Word> words, std::size_t& at, InterfaceRule& rule);
+
+  /// Reads and parses one file; `by` is the word that includes it, null for the top level.
+  void parse_file(const std::string& path, const Word* by);
+  bool may_include(const std::string& path, const Word& by);
+  [[nodiscard]] std::string resolve(std::string_view pattern, bool escape) const;
+  void reserve_routes(std::string_view text);
+
+  void error(const Word& at, std::string message);
+  void warning(const Word& at, std::string message);
+  [[nodiscard]] Location where(const Word& word) const { return {file_, word.line}; }
+  [[nodiscard]] std::string place(Location where) const;
+
+  FileReader& reader_;
+  ParsedConfig result_;
+  DiagnosticList diagnostics_;
+  std::uint32_t file_ = 0;                              ///< the one being parsed
+  std::vector<OpenFile> open_;                          ///< from the top level file down to it
+  std::unordered_map<std::string, Location> included_;  ///< by OpenFile::key
+  std::size_t bytes_left_ = kMaxConfigBytes;
+  std::unordered_map<std::string, KnownPath, TextHash, std::equal_to<>> known_paths_;
+  std::string path_text_;  ///< scratch, and the text of last_path_
+  std::string last_path_text_;
+  KnownPath last_path_;
+};
+
+/// Looks for repetitions and contradictions between lines, which may be in any order and file.
+/// Settles phyint lines that say neither enable nor disable.
+void check_config(Config& config, DiagnosticList& diagnostics);
+
+}  // namespace mcast

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/address.hpp"
+#include "core/interface_pattern.hpp"
+#include "core/result.hpp"
+
+/// The checks that lines of a file and words of a control command share. Messages begin with the
+/// word they are about, in quotes.
+namespace mcast {
+
+[[nodiscard]] Result<InterfacePattern> interface_word(std::string_view word);
+/// An address or prefix, whatever it may be used for.
+[[nodiscard]] Result<Prefix> address_word(std::string_view word);
+/// Whether a word is an address or can only be meant as one: "225.1.2.300" is, "eth0.100" is not.
+[[nodiscard]] bool looks_like_address(std::string_view word);
+
+/// What is wrong with a group, empty if nothing is. `source` makes a better guess of the mistake.
+[[nodiscard]] std::string group_problem(std::string_view word, const Prefix& group,
+                                        const std::optional<Prefix>& source);
+/// What is wrong with a source; `group`, where known, has to be of the same family.
+[[nodiscard]] std::string source_problem(std::string_view word, const Prefix& source,
+                                         const std::optional<Prefix>& group);
+/// Whether the source stands for any: 0.0.0.0 and ::, alone or as /0.
+[[nodiscard]] bool means_any_source(const Prefix& source);
+
+}  // namespace mcast
