@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "ipc/codec.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <utility>
+
+#include "ipc/json_reader.hpp"
+
+namespace mcast::ipc {
+
+template <>
+struct EnumNames<Verb> {
+  static constexpr std::array<std::pair<Verb, std::string_view>, 4> values{{
+      {Verb::add, "add"},
+      {Verb::remove, "remove"},
+      {Verb::join, "join"},
+      {Verb::leave, "leave"},
+  }};
+};
+template <>
+struct EnumNames<GroupList> {
+  static constexpr std::array<std::pair<GroupList, std::string_view>, 2> values{{
+      {GroupList::configured, "configured"},
+      {GroupList::kernel, "kernel"},
+  }};
+};
+template <>
+struct EnumNames<RouteList> {
+  static constexpr std::array<std::pair<RouteList, std::string_view>, 3> values{{
+      {RouteList::any_source, "any_source"},
+      {RouteList::exact, "exact"},
+      {RouteList::kernel, "kernel"},
+  }};
+};
+template <>
+struct EnumNames<RouteState> {
+  static constexpr std::array<std::pair<RouteState, std::string_view>, 3> values{{
+      {RouteState::active, "active"},
+      {RouteState::waiting, "waiting"},
+      {RouteState::refused, "refused"},
+  }};
+};
+template <>
+struct EnumNames<PendingKind> {
+  static constexpr std::array<std::pair<PendingKind, std::string_view>, 3> values{{
+      {PendingKind::mroute, "mroute"},
+      {PendingKind::mgroup, "mgroup"},
+      {PendingKind::phyint, "phyint"},
+  }};
+};
+template <>
+struct EnumNames<ErrorCode> {
+  static constexpr std::array<std::pair<ErrorCode, std::string_view>, 16> values{{
+      {ErrorCode::usage, "usage"},
+      {ErrorCode::config, "config"},
+      {ErrorCode::invalid_argument, "invalid_argument"},
+      {ErrorCode::not_found, "not_found"},
+      {ErrorCode::no_such_interface, "no_such_interface"},
+      {ErrorCode::already_exists, "already_exists"},
+      {ErrorCode::no_permission, "no_permission"},
+      {ErrorCode::no_kernel_support, "no_kernel_support"},
+      {ErrorCode::table_in_use, "table_in_use"},
+      {ErrorCode::no_slots, "no_slots"},
+      {ErrorCode::limit_reached, "limit_reached"},
+      {ErrorCode::overflow, "overflow"},
+      {ErrorCode::would_block, "would_block"},
+      {ErrorCode::connection, "connection"},
+      {ErrorCode::os, "os"},
+      {ErrorCode::internal, "internal"},
+  }};
+};
+
+template <>
+struct ObjectShape<Command> {
+  static bool read(const Json& value, Command& out) {
+    return Members(value).required("verb", out.verb).required("words", out.words).no_others().ok();
+  }
+};
+template <>
+struct ObjectShape<InterfaceRow> {
+  static bool read(const Json& value, InterfaceRow& out) {
+    return Members(value)
+        .required("index", out.index.value)
+        .required("name", out.name)
+        .optional("vif", out.vif)
+        .optional("mif", out.mif)
+        .required("state", out.state)
+        .ok();
+  }
+};
+template <>
+struct ObjectShape<GroupRow> {
+  static bool read(const Json& value, GroupRow& out) {
+    return Members(value)
+        .optional("source", out.source)
+        .required("group", out.group)
+        .required("iif", out.iif)
+        .ok();
+  }
+};
+template <>
+struct ObjectShape<FlowCounters> {
+  static bool read(const Json& value, FlowCounters& out) {
+    return Members(value)
+        .required("packets", out.packets)
+        .required("bytes", out.bytes)
+        .required("wrong_interface", out.wrong_interface)
+        .ok();
+  }
+};
+template <>
+struct ObjectShape<RouteRow> {
+  static bool read(const Json& value, RouteRow& out) {
+    return Members(value)
+        .optional("source", out.source)
+        .required("group", out.group)
+        .required("iif", out.iif)
+        .required("oifs", out.oifs)
+        .optional("counters", out.counters)
+        .required("state", out.state)
+        .required("reason", out.reason)
+        .ok();
+  }
+};
+template <>
+struct ObjectShape<PendingRow> {
+  static bool read(const Json& value, PendingRow& out) {
+    return Members(value)
+        .required("kind", out.kind)
+        .required("iif", out.iif)
+        .optional("source", out.source)
+        .required("group", out.group)
+        .required("oifs", out.oifs)
+        .required("reason", out.reason)
+        .ok();
+  }
+};
+
+namespace {
+
+std::string dump(const Json& value) {
+  // An interface name may hold any bytes: what is no UTF-8 is replaced instead of thrown about.
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+template <class T>
+Json nullable(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+std::string reply(Json parameters, bool continues = false) {
+  Json message = {{"parameters", std::move(parameters)}};
+  if (continues) message["continues"] = true;
+  return dump(message);
+}
+
+std::string error_reply(std::string_view interface, std::string_view name, Json parameters) {
+  return dump(
+      {{"error", fmt::format("{}.{}", interface, name)}, {"parameters", std::move(parameters)}});
+}
+
+/// Why the text must not be given to the JSON parser, in one pass that needs no memory.
+std::optional<std::string> excess(std::string_view text) {
+  std::size_t depth = 0;
+  std::size_t values = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    switch (text[i]) {
+      case '"':
+        in_string = !in_string;
+        break;
+      case '\\':
+        i += in_string ? 1 : 0;
+        break;
+      case '[':
+      case '{':
+        if (!in_string && ++depth > kMaxNesting) {
+          return fmt::format("it is nested deeper than {} levels", kMaxNesting);
+        }
+        [[fallthrough]];
+      case ',':
+        if (!in_string && ++values > kMaxValues) {
+          return fmt::format("it has more than {} values; send it in parts", kMaxValues);
+        }
+        break;
+      case ']':
+      case '}':
+        if (!in_string && depth > 0) --depth;
+        break;
+      default:
+        break;
+    }
+  }
+  return std::nullopt;
+}
+
+Result<Json> parse_object(std::string_view text) {
+  if (const auto reason = excess(text)) {
+    return fail(ErrorCode::limit_reached, "malformed message: " + *reason);
+  }
+  Json value = Json::parse(text.begin(), text.end(), nullptr, false);
+  if (!value.is_object()) {
+    return fail(ErrorCode::usage,
+                "malformed message: a Varlink message is a JSON object ended by a NUL byte");
+  }
+  return value;
+}
+
+Json write(const Command& command) {
+  return {{"verb", name_of(command.verb)}, {"words", command.words}};
+}
+
+Json write(const InterfaceRow& row) {
+  return {{"index", row.index.value},
+          {"name", row.name},
+          {"vif", nullable(row.vif)},
+          {"mif", nullable(row.mif)},
+          {"state", row.state}};
+}
+
+Json write(const GroupRow& row) {
+  return {{"source", nullable(row.source)}, {"group", row.group}, {"iif", row.iif}};
+}
+
+Json write(const RouteRow& row) {
+  Json object = {
+      {"source", nullable(row.source)}, {"group", row.group},  {"iif", row.iif}, {"oifs", row.oifs},
+      {"state", name_of(row.state)},    {"reason", row.reason}};
+  if (row.counters) {
+    object["counters"] = {{"packets", row.counters->packets},
+                          {"bytes", row.counters->bytes},
+                          {"wrong_interface", row.counters->wrong_interface}};
+  }
+  return object;
+}
+
+Json write(const PendingRow& row) {
+  return {{"kind", name_of(row.kind)}, {"iif", row.iif},   {"source", nullable(row.source)},
+          {"group", row.group},        {"oifs", row.oifs}, {"reason", row.reason}};
+}
+
+template <class Row>
+Json write(const std::vector<Row>& rows) {
+  Json array = Json::array();
+  for (const auto& row : rows) array.push_back(write(row));
+  return array;
+}
+
+/// The member of a reply's parameters that holds the list.
+template <class Row>
+constexpr const char* kListName = nullptr;
+template <>
+constexpr const char* kListName<InterfaceRow> = "interfaces";
+template <>
+constexpr const char* kListName<GroupRow> = "groups";
+template <>
+constexpr const char* kListName<RouteRow> = "routes";
+template <>
+constexpr const char* kListName<PendingRow> = "pending";
+
+template <class Row>
+std::string encode_list(const std::vector<Row>& rows, bool continues) {
+  return reply({{kListName<Row>, write(rows)}}, continues);
+}
+
+using Parameters = const Json&;
+using Decoded = std::expected<Request, std::string>;  // or the parameter at fault
+
+Decoded finish(const Members& members, Request request) {
+  if (members.fault()) return std::unexpected(*members.fault());
+  return request;
+}
+
+template <class Plain>
+Decoded without_parameters(Parameters parameters) {
+  return finish(Members(parameters).no_others(), Plain{});
+}
+
+Decoded decode_description_call(Parameters parameters) {
+  GetInterfaceDescription request;
+  return finish(Members(parameters).required("interface", request.interface).no_others(), request);
+}
+
+Decoded decode_apply(Parameters parameters) {
+  Apply request;
+  const Members members = Members(parameters).required("commands", request.commands).no_others();
+  if (members.ok() && request.commands.empty()) return std::unexpected("commands");
+  return finish(members, std::move(request));
+}
+
+Decoded decode_show_groups(Parameters parameters) {
+  ShowGroups request;
+  return finish(Members(parameters).required("list", request.list).no_others(), request);
+}
+
+Decoded decode_show_routes(Parameters parameters) {
+  ShowRoutes request;
+  return finish(Members(parameters)
+                    .required("list", request.list)
+                    .required("counters", request.counters)
+                    .no_others(),
+                request);
+}
+
+struct Method {
+  std::string_view interface;
+  std::string_view name;
+  Decoded (*decode)(Parameters);
+};
+
+/// In the order of the alternatives of Request.
+constexpr std::array<Method, std::variant_size_v<Request>> kMethods{{
+    {kServiceName, "GetInfo", without_parameters<GetInfo>},
+    {kServiceName, "GetInterfaceDescription", decode_description_call},
+    {kInterfaceName, "Apply", decode_apply},
+    {kInterfaceName, "Reload", without_parameters<Reload>},
+    {kInterfaceName, "Flush", without_parameters<Flush>},
+    {kInterfaceName, "Kill", without_parameters<Kill>},
+    {kInterfaceName, "ShowInterfaces", without_parameters<ShowInterfaces>},
+    {kInterfaceName, "ShowGroups", decode_show_groups},
+    {kInterfaceName, "ShowRoutes", decode_show_routes},
+    {kInterfaceName, "ShowPending", without_parameters<ShowPending>},
+}};
+
+std::string unknown_interface(std::string_view name) {
+  return error_reply(kServiceName, "InterfaceNotFound", {{"interface", name}});
+}
+
+std::string unknown_method(std::string_view method) {
+  const auto dot = method.rfind('.');
+  const std::string_view interface = method.substr(0, dot == std::string_view::npos ? 0 : dot);
+  if (interface == kServiceName || interface == kInterfaceName) {
+    return error_reply(kServiceName, "MethodNotFound", {{"method", method}});
+  }
+  return unknown_interface(interface);
+}
+
+struct Parametrised {
+  Json operator()(const GetInterfaceDescription& r) const { return {{"interface", r.interface}}; }
+  Json operator()(const Apply& r) const { return {{"commands", write(r.commands)}}; }
+  Json operator()(const ShowGroups& r) const { return {{"list", name_of(r.list)}}; }
+  Json operator()(const ShowRoutes& r) const {
+    return {{"list", name_of(r.list)}, {"counters", r.counters}};
+  }
+  template <class Plain>
+  Json operator()(const Plain&) const {
+    return Json::object();
+  }
+};
+
+/// The parameters of a reply from the server, with whether more follows, or the error it reports.
+struct Reply {
+  Json parameters;
+  bool continues = false;
+};
+
+Failure unexpected_reply() {
+  return {{ErrorCode::connection,
+           "the daemon's answer is not understood; are daemon and client of one version?"},
+          {},
+          {}};
+}
+
+Failure decode_error(const std::string& name, const Json& parameters) {
+  const auto own = fmt::format("{}.Failed", kInterfaceName);
+  if (name == own) {
+    Failure failure;
+    const bool complete = Members(parameters)
+                              .required("code", failure.error.code)
+                              .required("message", failure.error.message)
+                              .optional("details", failure.details)
+                              .optional("command", failure.command)
+                              .ok();
+    return complete ? failure : unexpected_reply();
+  }
+  return {
+      {ErrorCode::internal,
+       fmt::format("the daemon does not understand the request: {} {}; are daemon and client of "
+                   "one version?",
+                   name, dump(parameters))},
+      {},
+      {}};
+}
+
+std::expected<Reply, Failure> decode_reply(std::string_view message) {
+  auto parsed = parse_object(message);
+  if (!parsed) return std::unexpected(unexpected_reply());
+  Json parameters = Json::object();
+  if (const auto found = parsed->find("parameters"); found != parsed->end()) {
+    parameters = std::move(*found);
+  }
+  std::optional<std::string> error;
+  bool continues = false;
+  if (!Members(*parsed).optional("error", error).optional("continues", continues).ok()) {
+    return std::unexpected(unexpected_reply());
+  }
+  if (error) return std::unexpected(decode_error(*error, parameters));
+  return Reply{std::move(parameters), continues};
+}
+
+}  // namespace
+
+std::expected<Call, BadCall> decode_call(std::string_view message) {
+  const auto parsed = parse_object(message);
+  if (!parsed) return std::unexpected(BadCall{encode_failure({parsed.error(), {}, {}}), true});
+
+  Call call;
+  std::string method;
+  // A client that may not be told of its error still is dropped with the message that has it.
+  Members(*parsed).optional("oneway", call.oneway);
+  const auto bad = [&](std::string reply_text) {
+    return std::unexpected(BadCall{call.oneway ? std::string() : std::move(reply_text), false});
+  };
+  const auto invalid = [&](const std::string& name) {
+    return bad(error_reply(kServiceName, "InvalidParameter", {{"parameter", name}}));
+  };
+  Members envelope(*parsed);
+  envelope.required("method", method).optional("oneway", call.oneway).optional("more", call.more);
+  if (envelope.fault()) return invalid(*envelope.fault());
+
+  static const Json kNone = Json::object();
+  const auto found = parsed->find("parameters");
+  const Json& parameters = found == parsed->end() || found->is_null() ? kNone : *found;
+  for (const auto& candidate : kMethods) {
+    if (method.size() != candidate.interface.size() + 1 + candidate.name.size() ||
+        !method.starts_with(candidate.interface) || !method.ends_with(candidate.name)) {
+      continue;
+    }
+    auto request = candidate.decode(parameters);
+    if (!request) return invalid(request.error());
+    call.request = std::move(*request);
+    return call;
+  }
+  return bad(unknown_method(method));
+}
+
+std::string encode_call(const Call& call) {
+  const auto& method = kMethods[call.request.index()];
+  Json message = {{"method", fmt::format("{}.{}", method.interface, method.name)},
+                  {"parameters", std::visit(Parametrised{}, call.request)}};
+  if (call.oneway) message["oneway"] = true;
+  if (call.more) message["more"] = true;
+  return dump(message);
+}
+
+std::string encode_info() {
+  return reply({{"vendor", "mcastd"},
+                {"product", "mcastd"},
+                {"version", MCASTD_VERSION},
+                {"url", ""},
+                {"interfaces", {kServiceName, kInterfaceName}}});
+}
+
+std::string encode_description(std::string_view interface) {
+  if (interface == kInterfaceName) return reply({{"description", control_description()}});
+  if (interface == kServiceName) return reply({{"description", service_description()}});
+  return unknown_interface(interface);
+}
+
+std::string encode_outcome(const Outcome& outcome) {
+  return outcome ? reply({{"remarks", *outcome}}) : encode_failure(outcome.error());
+}
+
+std::string encode_failure(const Failure& failure) {
+  return error_reply(kInterfaceName, "Failed",
+                     {{"code", name_of(failure.error.code)},
+                      {"message", failure.error.message},
+                      {"details", failure.details},
+                      {"command", nullable(failure.command)}});
+}
+
+std::string encode_expected_more() {
+  return error_reply(kServiceName, "ExpectedMore", Json::object());
+}
+
+std::string encode_rows(const std::vector<InterfaceRow>& rows, bool continues) {
+  return encode_list(rows, continues);
+}
+std::string encode_rows(const std::vector<GroupRow>& rows, bool continues) {
+  return encode_list(rows, continues);
+}
+std::string encode_rows(const std::vector<RouteRow>& rows, bool continues) {
+  return encode_list(rows, continues);
+}
+std::string encode_rows(const std::vector<PendingRow>& rows, bool continues) {
+  return encode_list(rows, continues);
+}
+
+Outcome decode_outcome(std::string_view message) {
+  auto decoded = decode_reply(message);
+  if (!decoded) return std::unexpected(std::move(decoded.error()));
+  Remarks remarks;
+  if (!Members(decoded->parameters).optional("remarks", remarks).ok()) {
+    return std::unexpected(unexpected_reply());
+  }
+  return remarks;
+}
+
+template <class Row>
+std::expected<RowsReply<Row>, Failure> decode_rows(std::string_view message) {
+  auto decoded = decode_reply(message);
+  if (!decoded) return std::unexpected(std::move(decoded.error()));
+  RowsReply<Row> out{{}, decoded->continues};
+  if (!Members(decoded->parameters).required(kListName<Row>, out.rows).ok()) {
+    return std::unexpected(unexpected_reply());
+  }
+  return out;
+}
+
+template std::expected<RowsReply<InterfaceRow>, Failure> decode_rows(std::string_view);
+template std::expected<RowsReply<GroupRow>, Failure> decode_rows(std::string_view);
+template std::expected<RowsReply<RouteRow>, Failure> decode_rows(std::string_view);
+template std::expected<RowsReply<PendingRow>, Failure> decode_rows(std::string_view);
+
+}  // namespace mcast::ipc
