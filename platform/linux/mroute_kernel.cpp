@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "platform/linux/mroute_kernel.hpp"
+
+#include <fmt/format.h>
+
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <linux/mroute.h>
+#include <linux/mroute6.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "platform/linux/memberships.hpp"
+#include "platform/linux/mroute_error.hpp"
+#include "platform/upcall_codec.hpp"
+
+namespace mcast::platform {
+namespace {
+
+static_assert(MRT_ADD_MFC == MRT6_ADD_MFC && MRT_DEL_MFC == MRT6_DEL_MFC &&
+              MRT_ADD_VIF == MRT6_ADD_MIF && MRT_DEL_VIF == MRT6_DEL_MIF);
+static_assert(MAXVIFS <= kMaxSlots && MAXMIFS == MAXVIFS);
+
+in_addr to_in(const Address& address) {
+  in_addr in{};
+  std::memcpy(&in, address.mapped().last<4>().data(), sizeof in);
+  return in;
+}
+
+sockaddr_in6 to_in6(const Address& address) {
+  sockaddr_in6 in6{};
+  in6.sin6_family = AF_INET6;
+  std::memcpy(&in6.sin6_addr, address.mapped().data(), sizeof in6.sin6_addr);
+  return in6;
+}
+
+if_set to_if_set(const MfcShape& shape) {
+  if_set set{};
+  static_assert(MAXMIFS <= 8 * sizeof set.ifs_bits[0]);
+  for (unsigned slot = 0; slot < MAXMIFS; ++slot) {
+    if (shape.ttls[slot] != 0) set.ifs_bits[0] |= 1U << slot;
+  }
+  return set;
+}
+
+class LinuxMrouteKernel final : public MrouteKernel {
+ public:
+  const KernelTraits& traits() const override { return traits_; }
+
+  Result<void> adopt_table(TableSocket socket) override {
+    if (find(socket.table) != nullptr) {
+      return fail(ErrorCode::already_exists,
+                  fmt::format("{}: it is open already", describe(socket.table)));
+    }
+    tables_.push_back(std::move(socket));
+    return {};
+  }
+
+  void close_table(TableKey key) override {
+    std::erase_if(tables_, [&](const TableSocket& t) { return t.table == key; });
+  }
+
+  Result<void> apply(const Op& op) override {
+    return std::visit([this](const auto& step) { return carry_out(step); }, op);
+  }
+
+  Result<bool> slot_is_bound(TableKey key, VifIndex slot) override;
+  Result<FlowCounters> counters(TableKey key, const FlowKey& flow) override;
+
+  int upcall_descriptor(TableKey key) const override {
+    const auto* table = find(key);
+    return table == nullptr ? -1 : table->descriptor.get();
+  }
+
+  Result<std::size_t> read_upcalls(TableKey key, std::size_t limit, UpcallSink& sink) override;
+
+  std::uint64_t change_count() const override { return changes_ + memberships_.change_count(); }
+
+ private:
+  // There are few tables, and most often one is used many times in a row.
+  const TableSocket* find(TableKey key) const {
+    const auto it = std::ranges::find(tables_, key, &TableSocket::table);
+    return it == tables_.end() ? nullptr : &*it;
+  }
+
+  /// 0 or an errno.
+  template <class Value>
+  int change(TableKey key, int option, const Value& value) {
+    const auto* table = find(key);
+    if (table == nullptr) return EBADF;
+    ++changes_;
+    const int level = key.family == Family::ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
+    const int result = ::setsockopt(table->descriptor.get(), level, option, &value, sizeof value);
+    return result == 0 ? 0 : errno;
+  }
+
+  static std::unexpected<Error> failure(MrouteCall call, TableKey table, int error,
+                                        const std::string& what) {
+    const std::string subject = fmt::format("{}: {}", describe(table), what);
+    if (error == EBADF) return fail(ErrorCode::internal, subject + ": the table is not open");
+    return std::unexpected(mroute_error(call, table.family, error, subject));
+  }
+
+  Result<void> carry_out(const PutMfc& op);
+  Result<void> carry_out(const DropMfc& op);
+  Result<void> carry_out(const BindVif& op);
+  Result<void> carry_out(const UnbindVif& op);
+  Result<void> carry_out(const JoinGroup& op) { return memberships_.join(op); }
+  Result<void> carry_out(const LeaveGroup& op) { return memberships_.leave(op); }
+
+  KernelTraits traits_ = linux_traits();
+  std::vector<TableSocket> tables_;
+  Memberships memberships_;
+  std::uint64_t changes_ = 0;
+};
+
+Result<void> LinuxMrouteKernel::carry_out(const PutMfc& op) {
+  int error = 0;
+  if (op.table.family == Family::ipv4) {
+    mfcctl entry{};
+    entry.mfcc_origin = to_in(op.flow.source);
+    entry.mfcc_mcastgrp = to_in(op.flow.group);
+    entry.mfcc_parent = op.shape.parent.value;
+    std::copy_n(op.shape.ttls.begin(), MAXVIFS, std::begin(entry.mfcc_ttls));
+    error = change(op.table, MRT_ADD_MFC, entry);
+  } else {
+    mf6cctl entry{};
+    entry.mf6cc_origin = to_in6(op.flow.source);
+    entry.mf6cc_mcastgrp = to_in6(op.flow.group);
+    entry.mf6cc_parent = op.shape.parent.value;
+    entry.mf6cc_ifset = to_if_set(op.shape);
+    error = change(op.table, MRT6_ADD_MFC, entry);
+  }
+  if (error == 0) return {};
+  return failure(MrouteCall::add_mfc, op.table, error, op.flow.to_string());
+}
+
+Result<void> LinuxMrouteKernel::carry_out(const DropMfc& op) {
+  int error = 0;
+  if (op.table.family == Family::ipv4) {
+    mfcctl entry{};
+    entry.mfcc_origin = to_in(op.flow.source);
+    entry.mfcc_mcastgrp = to_in(op.flow.group);
+    entry.mfcc_parent = op.parent.value;
+    error = change(op.table, MRT_DEL_MFC, entry);
+  } else {
+    mf6cctl entry{};
+    entry.mf6cc_origin = to_in6(op.flow.source);
+    entry.mf6cc_mcastgrp = to_in6(op.flow.group);
+    entry.mf6cc_parent = op.parent.value;
+    error = change(op.table, MRT6_DEL_MFC, entry);
+  }
+  if (error == 0 || error == ENOENT) return {};
+  return failure(MrouteCall::del_mfc, op.table, error, op.flow.to_string());
+}
+
+Result<void> LinuxMrouteKernel::carry_out(const BindVif& op) {
+  int error = 0;
+  if (op.table.family == Family::ipv4) {
+    vifctl vif{};
+    vif.vifc_vifi = op.slot.value;
+    vif.vifc_flags = VIFF_USE_IFINDEX;
+    vif.vifc_threshold = op.threshold;
+    vif.vifc_lcl_ifindex = static_cast<int>(op.link.value);
+    error = change(op.table, MRT_ADD_VIF, vif);
+  } else {
+    // The kernel would see the index cut to 16 bits, which may be another interface's.
+    if (op.link.value > traits_.ipv6.max_ifindex) {
+      return fail(
+          ErrorCode::limit_reached,
+          fmt::format("{}: {} has index {}, but IPv6 multicast routing takes none above {}; "
+                      "re-create it to get a lower one",
+                      describe(op.table), describe(op.link), op.link.value,
+                      traits_.ipv6.max_ifindex));
+    }
+    mif6ctl mif{};
+    mif.mif6c_mifi = op.slot.value;
+    mif.vifc_threshold = op.threshold;
+    mif.mif6c_pifi = static_cast<std::uint16_t>(op.link.value);
+    error = change(op.table, MRT6_ADD_MIF, mif);
+  }
+  if (error == 0) return {};
+  return failure(MrouteCall::add_vif, op.table, error,
+                 fmt::format("slot {} for {}", op.slot.value, describe(op.link)));
+}
+
+Result<void> LinuxMrouteKernel::carry_out(const UnbindVif& op) {
+  int error = 0;
+  if (op.table.family == Family::ipv4) {
+    vifctl vif{};
+    vif.vifc_vifi = op.slot.value;
+    error = change(op.table, MRT_DEL_VIF, vif);
+  } else {
+    error = change(op.table, MRT6_DEL_MIF, mifi_t{op.slot.value});
+  }
+  // The kernel was first: it takes the slot of an interface that goes away.
+  if (error == 0 || error == EADDRNOTAVAIL) return {};
+  return failure(MrouteCall::del_vif, op.table, error, fmt::format("slot {}", op.slot.value));
+}
+
+Result<bool> LinuxMrouteKernel::slot_is_bound(TableKey key, VifIndex slot) {
+  const auto* table = find(key);
+  int error = EBADF;
+  if (table != nullptr && key.family == Family::ipv4) {
+    sioc_vif_req request{};
+    request.vifi = slot.value;
+    error = ::ioctl(table->descriptor.get(), SIOCGETVIFCNT, &request) == 0 ? 0 : errno;
+  } else if (table != nullptr) {
+    sioc_mif_req6 request{};
+    request.mifi = slot.value;
+    error = ::ioctl(table->descriptor.get(), SIOCGETMIFCNT_IN6, &request) == 0 ? 0 : errno;
+  }
+  if (error == 0) return true;
+  // EINVAL: above the highest slot in use.
+  if (error == EADDRNOTAVAIL || error == EINVAL) return false;
+  return failure(MrouteCall::get_slot, key, error, fmt::format("slot {}", slot.value));
+}
+
+Result<FlowCounters> LinuxMrouteKernel::counters(TableKey key, const FlowKey& flow) {
+  const auto* table = find(key);
+  int error = EBADF;
+  FlowCounters counters;
+  const auto ask = [&](auto& request, unsigned long what) {
+    error = ::ioctl(table->descriptor.get(), what, &request) == 0 ? 0 : errno;
+    counters = {request.pktcnt, request.bytecnt, request.wrong_if};
+  };
+  if (table != nullptr && key.family == Family::ipv4) {
+    sioc_sg_req request{};
+    request.src = to_in(flow.source);
+    request.grp = to_in(flow.group);
+    ask(request, SIOCGETSGCNT);
+  } else if (table != nullptr) {
+    sioc_sg_req6 request{};
+    request.src = to_in6(flow.source);
+    request.grp = to_in6(flow.group);
+    ask(request, SIOCGETSGCNT_IN6);
+  }
+  if (error == 0) return counters;
+  return failure(MrouteCall::get_counters, key, error, flow.to_string());
+}
+
+Result<std::size_t> LinuxMrouteKernel::read_upcalls(TableKey key, std::size_t limit,
+                                                    UpcallSink& sink) {
+  // The sink may close the table, so it is looked up anew for each message.
+  for (std::size_t read = 0; read < limit; ++read) {
+    const int fd = upcall_descriptor(key);
+    if (fd < 0) return read;
+    std::array<std::uint8_t, 128> buffer;  // upcalls are short; the rest of others is of no use
+    const ssize_t length = ::recv(fd, buffer.data(), buffer.size(), 0);
+    if (length < 0) {
+      const int error = errno;
+      if (error == EAGAIN) return read;
+      if (error == EINTR) continue;
+      return failure(MrouteCall::receive, key, error, "upcall");
+    }
+    const auto upcall =
+        decode_upcall(std::span(buffer).first(static_cast<std::size_t>(length)), key);
+    if (upcall) sink.upcall(*upcall);
+  }
+  return limit;
+}
+
+}  // namespace
+
+std::unique_ptr<MrouteKernel> make_mroute_kernel() {
+  return std::make_unique<LinuxMrouteKernel>();
+}
+
+}  // namespace mcast::platform

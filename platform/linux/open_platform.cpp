@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "netlink/link_source.hpp"
+#include "platform/linux/mroute_kernel.hpp"
+#include "platform/linux/table_keeper.hpp"
+#include "platform/ports.hpp"
+
+namespace mcast::platform {
+
+Result<Platform> open_platform() {
+  return Platform{make_table_keeper(), make_mroute_kernel(), TRY(netlink::open_link_source())};
+}
+
+}  // namespace mcast::platform

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "platform/linux/table_keeper.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <linux/filter.h>
+#include <linux/mroute.h>
+#include <linux/mroute6.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+
+#include "core/traits.hpp"
+#include "platform/linux/mroute_error.hpp"
+#include "platform/linux/table_holder.hpp"
+
+namespace mcast::platform {
+namespace {
+
+static_assert(MRT_TABLE == MRT6_TABLE && MRT_INIT == MRT6_INIT && MRT_PIM == MRT6_PIM &&
+              MRT_ASSERT == MRT6_ASSERT && MRT_FLUSH == MRT6_FLUSH);
+
+/// An upcall costs 832 bytes of it; the kernel doubles the figure, so 40,000 new flows may wait.
+constexpr int kReceiveBuffer = 16 << 20;
+
+// net/ipv4/ipmr.c: tables above have no name for their register device; net/ipv6/ip6mr.c likewise.
+constexpr std::uint32_t kFirstInvalidTable4 = 1'000'000'000;
+constexpr std::uint32_t kFirstInvalidTable6 = 100'000'000;
+
+int level_of(Family family) {
+  return family == Family::ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
+}
+
+template <class Value>
+bool set_option(int fd, int level, int name, const Value& value) {
+  return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+/// Leaves only upcalls. An IPv4 table socket receives all IGMP, once per table; upcalls have 0
+/// where a packet has its protocol. Upcalls of IPv6 pass even a filter that blocks everything.
+bool keep_only_upcalls(int fd, Family family) {
+  if (family == Family::ipv6) {
+    icmp6_filter filter{};
+    ICMP6_FILTER_SETBLOCKALL(&filter);
+    return set_option(fd, IPPROTO_ICMPV6, ICMP6_FILTER, filter);
+  }
+  constexpr std::uint32_t kProtocolOffset = 9;
+  constexpr std::uint32_t kAcceptAll = 0xffffffff;
+  std::array<sock_filter, 4> program{{{BPF_LD | BPF_B | BPF_ABS, 0, 0, kProtocolOffset},
+                                      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0},
+                                      {BPF_RET | BPF_K, 0, 0, kAcceptAll},
+                                      {BPF_RET | BPF_K, 0, 0, 0}}};
+  const sock_fprog filter{program.size(), program.data()};
+  return set_option(fd, SOL_SOCKET, SO_ATTACH_FILTER, filter);
+}
+
+/// Asks for reports of packets on any wrong interface. The flags belong to the table and outlive
+/// their setter; MRT_PIM sets ASSERT only when it changes, hence off first.
+void enable_wrong_vif_reports(int fd, Family family) {
+  const int level = level_of(family);
+  static_cast<void>(set_option(fd, level, MRT_PIM, 0));
+  // Without CONFIG_IP_PIMSM_V2 there is no MRT_PIM: then only packets from outputs are reported.
+  if (!set_option(fd, level, MRT_PIM, 1)) static_cast<void>(set_option(fd, level, MRT_ASSERT, 1));
+}
+
+/// Entries and slots made through a second socket outlive their owner; the table has to be empty
+/// for our record of it to be true. Kernels before 5.1 have no MRT_FLUSH, and hardly such entries.
+void flush_leftovers(int fd, Family family) {
+  constexpr int kEverything =
+      MRT_FLUSH_MFC | MRT_FLUSH_MFC_STATIC | MRT_FLUSH_VIFS | MRT_FLUSH_VIFS_STATIC;
+  static_cast<void>(set_option(fd, level_of(family), MRT_FLUSH, kEverything));
+}
+
+void enlarge_receive_buffer(int fd) {
+  if (set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, kReceiveBuffer)) return;
+  // Not allowed inside user namespaces: as much as net.core.rmem_max allows.
+  static_cast<void>(set_option(fd, SOL_SOCKET, SO_RCVBUF, kReceiveBuffer));
+}
+
+Error table_in_use(TableKey table, int error) {
+  Error failure = mroute_error(MrouteCall::init, table.family, error, describe(table));
+  const auto holders = find_table_holders(table.family);
+  constexpr std::size_t kMostNamed = 4;
+  if (holders.size() == 1) {
+    failure.message += fmt::format("; it is held by {}", holders.front());
+  } else if (!holders.empty() && holders.size() <= kMostNamed) {
+    failure.message += fmt::format("; it is held by one of {}", fmt::join(holders, ", "));
+  } else {
+    failure.message += "; it is held by another program";
+  }
+  return failure;
+}
+
+Result<void> check_id(TableKey table) {
+  const std::uint32_t end =
+      table.family == Family::ipv4 ? kFirstInvalidTable4 : kFirstInvalidTable6;
+  if (table.id.value != 0 && table.id.value < end) return {};
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("{}: table ids go from 1 to {}", describe(table), end - 1));
+}
+
+class LinuxTableKeeper final : public TableKeeper {
+ public:
+  Result<TableSocket> open_table(TableKey table) override {
+    TRY(check_id(table));
+    const bool v4 = table.family == Family::ipv4;
+    const int protocol = v4 ? int{IPPROTO_IGMP} : int{IPPROTO_ICMPV6};
+    UniqueFd fd(
+        ::socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+    const auto failed = [&](MrouteCall call) {
+      const int error = errno;
+      return std::unexpected(mroute_error(call, table.family, error, describe(table)));
+    };
+    if (!fd) return failed(MrouteCall::open_socket);
+    if (!keep_only_upcalls(fd.get(), table.family)) return failed(MrouteCall::set_option);
+    enlarge_receive_buffer(fd.get());
+
+    const int level = level_of(table.family);
+    // Not for the default table: MRT_TABLE needs CAP_NET_ADMIN and kernels with several tables.
+    if (table.id != linux_traits().of(table.family).default_table &&
+        !set_option(fd.get(), level, MRT_TABLE, table.id.value)) {
+      return failed(MrouteCall::set_table);
+    }
+    if (!set_option(fd.get(), level, MRT_INIT, 1)) {
+      const int error = errno;
+      if (error == EADDRINUSE) return std::unexpected(table_in_use(table, error));
+      return std::unexpected(mroute_error(MrouteCall::init, table.family, error, describe(table)));
+    }
+    flush_leftovers(fd.get(), table.family);
+    enable_wrong_vif_reports(fd.get(), table.family);
+    return TableSocket{table, std::move(fd)};
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<TableKeeper> make_table_keeper() {
+  return std::make_unique<LinuxTableKeeper>();
+}
+
+}  // namespace mcast::platform
