@@ -53,7 +53,7 @@ class Engine {
   /// Replaces every rule, those added at run time too.
   void set_config(Config config);
   /// As the control commands of the same names. Errors: not_found for what does not exist,
-  /// no_such_interface for an interface that neither exists, nor ever did, nor is named by a rule.
+  /// no_such_interface for an interface that neither exists nor is named by any rule.
   Result<void> add_route(const RouteWords& words);
   Result<void> remove_route(const RouteWords& words);
   Result<void> join(const JoinWords& words);
@@ -98,16 +98,17 @@ class Engine {
 
   // --- Status ------------------------------------------------------------------------------------
   [[nodiscard]] std::vector<InterfaceStatus> interfaces() const;
-  /// Configured rules in configuration order, from the `first`-th on, at most `limit`. A result
-  /// shorter than `limit` is the end.
-  [[nodiscard]] std::vector<RouteStatus> route_rules(std::size_t first, std::size_t limit) const;
-  /// What the kernel holds and forwards or blocks now, from the `first`-th record on: fewer than
-  /// `limit` may be returned, `next` is where to go on; none at the end.
-  [[nodiscard]] KernelRoutePage kernel_routes(std::size_t first, std::size_t limit) const;
+  /// Lists come in pages: the first call passes 0, each further one the last page's `next`. A page
+  /// holds at most `limit` rows and may hold fewer, even none, before the end.
+  ///
+  /// Configured rules in configuration order.
+  [[nodiscard]] Page<RouteStatus> route_rules(std::uint64_t from, std::size_t limit) const;
+  /// What the kernel forwards or blocks now: entries whose inbound interface is there.
+  [[nodiscard]] Page<KernelRoute> kernel_routes(std::uint64_t from, std::size_t limit) const;
   [[nodiscard]] std::vector<JoinStatus> join_rules() const;
   [[nodiscard]] std::vector<JoinGroupStatus> kernel_joins() const;
   /// Rules that do not work completely, and why.
-  [[nodiscard]] std::vector<PendingStatus> pending(std::size_t first, std::size_t limit) const;
+  [[nodiscard]] Page<PendingStatus> pending(std::uint64_t from, std::size_t limit) const;
   [[nodiscard]] std::vector<TableStatus> tables() const;
   /// Where rules came from; Location::file indexes it.
   [[nodiscard]] const std::vector<std::string>& files() const;

@@ -21,7 +21,7 @@ struct MfcShape {
   /// kernels only ask whether it is non-zero.
   std::array<std::uint8_t, kMaxSlots> ttls{};
 
-  bool operator==(const MfcShape&) const = default;
+  auto operator<=>(const MfcShape&) const = default;
   [[nodiscard]] bool mentions(VifIndex slot) const {
     return parent == slot || ttls[slot.value] != 0;
   }

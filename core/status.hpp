@@ -52,9 +52,12 @@ struct KernelRoute {
   std::vector<std::string> oifs;  ///< of bound slots, in slot order
   bool learned = false;           ///< by an upcall, stop filters included
 };
-struct KernelRoutePage {
-  std::vector<KernelRoute> routes;
-  std::optional<std::size_t> next;
+
+/// Part of a long list, and where to go on; `next` is none at the end.
+template <class Row>
+struct Page {
+  std::vector<Row> rows;
+  std::optional<std::uint64_t> next;
 };
 
 struct JoinStatus {

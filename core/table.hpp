@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/flow_store.hpp"
+#include "core/link_table.hpp"
+#include "core/ops.hpp"
+#include "core/result.hpp"
+#include "core/rule_store.hpp"
+#include "core/slot_table.hpp"
+#include "core/status.hpp"
+#include "core/traits.hpp"
+
+namespace mcast {
+
+/// A pattern that asks for slots without being part of a route: `phyint` and `mgroup` lines.
+struct SlotClaim {
+  InterfacePattern pattern;
+  Location where;
+};
+
+/// What flows are forwarded by: the paths of all rules that concern them, usually one. Flows with
+/// the same rules share a fanout, so that a link event is evaluated once for all of them.
+struct Fanout {
+  /// An inbound slot the rules allow, and the entry that follows from it.
+  struct Candidate {
+    VifIndex slot;
+    bool present = false;  ///< false: the slot is reserved for an interface that departed
+    std::uint32_t shape = kNone;
+    bool operator==(const Candidate&) const = default;
+  };
+  std::vector<Candidate> candidates;
+  std::uint32_t first_rule = kNone;  ///< the earliest rule that uses it: its place in the order
+  std::uint32_t first_flow = kNone;  ///< list of its flows
+  /// Slots are short: all explicitly named interfaces do not fit (refused), or not all that match
+  /// its wildcards (partial). For people; empty if neither.
+  std::string refused;
+  std::string partial;
+};
+
+/// One multicast routing table of the kernel: what is wanted of it, what it holds, and the steps
+/// from the one to the other.
+class Table {
+ public:
+  struct Limits {
+    std::size_t stop_filters;
+    std::size_t learned;
+  };
+  /// The references must outlive the table.
+  Table(TableKey key, const FamilyTraits& traits, Limits limits, const LinkTable& links,
+        RuleStore& rules, std::vector<Notice>& notices);
+
+  [[nodiscard]] TableKey key() const { return key_; }
+  void opened();
+  void lost(std::string why);
+  [[nodiscard]] bool is_open() const { return open_; }
+  [[nodiscard]] const std::string& why_not_open() const { return why_not_; }
+
+  // --- Rules (table_rules.cpp) ---
+  void attach(std::uint32_t rule);
+  void detach(std::uint32_t rule);
+  /// Between these two, `attach` is called for every rule there is; those attached before are
+  /// forgotten. Flows whose rules come out the same are not touched.
+  void begin_replacing_rules();
+  void end_replacing_rules();
+  void reserve_flows(std::size_t count) { flows_.reserve(count); }
+  void set_claims(std::vector<SlotClaim> claims);
+  /// Rules of exactly this flow or template and inbound pattern.
+  [[nodiscard]] std::vector<std::uint32_t> rules_for(const Prefix& source, const Prefix& group,
+                                                     const InterfacePattern& iif) const;
+
+  // --- Facts ---
+  void links_changed() { resolve_needed_ = true; }
+  void link_departed(IfIndex link);
+  void slot_lost(VifIndex slot);
+  void flow_in_doubt(const FlowKey& key);
+  void upcall(const Upcall& upcall);
+  void flush_learned();
+  void forget_learned(const FlowKey& key);
+  [[nodiscard]] const std::list<std::uint32_t>& learned() const { return learned_; }
+
+  // --- Plans (table_plan.cpp) ---
+  void plan(Plan& plan, Milliseconds now, std::size_t limit);
+  void acknowledge(const PutMfc& op, const Result<void>& outcome, Milliseconds now);
+  void acknowledge(const DropMfc& op, const Result<void>& outcome, Milliseconds now);
+  void acknowledge(const BindVif& op, const Result<void>& outcome, Milliseconds now);
+  void acknowledge(const UnbindVif& op, const Result<void>& outcome, Milliseconds now);
+  [[nodiscard]] std::optional<Milliseconds> next_deadline() const;
+
+  // --- Status ---
+  [[nodiscard]] const SlotTable& slots() const { return slots_; }
+  [[nodiscard]] const FlowStore& flows() const { return flows_; }
+  [[nodiscard]] const MfcShape& shape(std::uint32_t id) const { return shapes_[id]; }
+  /// The fanout that a rule's flows or template use.
+  [[nodiscard]] const Fanout* fanout_of_rule(std::uint32_t rule) const;
+  [[nodiscard]] TableStatus status() const;
+
+ private:
+  using PathSet = std::vector<std::uint32_t>;  ///< numbers of paths, sorted
+  using TemplateKey = std::pair<Prefix, Prefix>;  ///< group, source
+
+  // table_rules.cpp
+  void set_flow_fanout(std::uint32_t flow, std::uint32_t fanout);
+  void unlink_flow(std::uint32_t flow);
+  std::uint32_t acquire_fanout(const PathSet& paths, std::uint32_t first_rule);
+  std::uint32_t acquire_single_fanout(std::uint32_t rule);
+  void release_fanout(std::uint32_t fanout);
+  void update_flow_from_rules(std::uint32_t flow);
+  [[nodiscard]] PathSet exact_paths(std::uint32_t flow) const;
+  void mark_dirty(std::uint32_t flow);
+  void collect_if_unused(std::uint32_t flow);
+  void make_dynamic(std::uint32_t flow, Flow::Kind kind, VifIndex arrival);
+  void leave_dynamic(std::uint32_t flow);
+  void drop_dynamic(std::uint32_t flow);
+  void enforce_limit(std::list<std::uint32_t>& list, std::size_t limit);
+  void rematch_dynamic();
+  struct Match {
+    PathSet paths;
+    std::uint32_t first_rule = kNone;
+  };
+  [[nodiscard]] Match match_template(const FlowKey& key, const Link& arrival) const;
+  void learn(std::uint32_t flow, VifIndex arrival);
+
+  // table_resolve.cpp
+  void resolve();
+  void assign_slots();
+  std::vector<const Link*> admit(std::vector<std::uint32_t>& fanouts_in_order);
+  std::vector<const Link*> numbering(const std::vector<const Link*>& admitted,
+                                     const std::vector<std::uint32_t>& fanouts_in_order) const;
+  [[nodiscard]] bool eligible(const Link& link) const;
+  void resolve_fanout(std::uint32_t fanout);
+  [[nodiscard]] std::vector<std::uint32_t> best_paths(const PathSet& paths,
+                                                      const Link& arrival) const;
+  [[nodiscard]] MfcShape shape_for(const std::vector<std::uint32_t>& paths, VifIndex arrival) const;
+  [[nodiscard]] std::vector<std::uint32_t> fanouts_in_order() const;
+  void report(std::string& remembered, std::string now, const std::string& what);
+  [[nodiscard]] std::string slot_holders() const;
+
+  // table_plan.cpp
+  [[nodiscard]] std::uint32_t wanted_shape(const Flow& flow);
+  [[nodiscard]] std::uint32_t stop_shape(VifIndex parent);
+  [[nodiscard]] bool is_satisfied(const Flow& flow, std::uint32_t wanted) const;
+  [[nodiscard]] bool endangers(const Flow& flow, std::uint32_t wanted, VifIndex slot) const;
+  void plan_shrinking(Plan& plan, const std::vector<VifIndex>& changing);
+  void plan_flow(Plan& plan, std::uint32_t flow);
+  [[nodiscard]] bool is_blocked(VifIndex slot);
+  [[nodiscard]] MfcShape restricted(const MfcShape& shape) const;
+  void plan_slots(Plan& plan, Milliseconds now);
+  [[nodiscard]] BindVif binding(VifIndex slot) const;
+  void plan_dirty_flows(Plan& plan, std::size_t limit);
+  void remember_lacking(const Flow& flow, const MfcShape& wanted);
+  void observe(std::uint32_t flow, std::uint32_t shape);
+  void fail_flow(std::uint32_t flow, const Error& error, Milliseconds now);
+  void fail_slot(Slot& slot, const Error& error, Milliseconds now);
+  void wake_retries(Milliseconds now);
+
+  const TableKey key_;
+  const FamilyTraits& traits_;
+  const Limits limits_;
+  const LinkTable& links_;
+  RuleStore& rules_;
+  std::vector<Notice>& notices_;
+
+  bool open_ = false;
+  std::string why_not_;
+  bool resolve_needed_ = true;
+  bool rematch_needed_ = false;
+
+  SlotTable slots_;
+  FlowStore flows_;
+  RefPool<MfcShape> shapes_;
+  RefPool<PathSet> path_sets_;
+  std::vector<Fanout> fanouts_;  ///< by number in path_sets_
+  std::vector<SlotClaim> claims_;
+
+  /// First rule of the chain for each distinct template, and how many there are of each pair of
+  /// prefix lengths: a lookup tries these pairs, longest group first, then longest source.
+  std::map<TemplateKey, std::uint32_t> templates_;
+  std::map<std::pair<unsigned, unsigned>, std::size_t, std::greater<>> template_lengths_;
+  /// While rules are replaced: the fanouts that the old templates refer to.
+  std::vector<std::uint32_t> old_template_fanouts_;
+
+  std::vector<std::uint32_t> stop_shapes_;  ///< by slot
+  std::vector<std::uint32_t> dirty_;
+  std::size_t dirty_head_ = 0;
+  std::vector<std::uint32_t> retries_;
+  unsigned failures_ = 0;
+  Milliseconds retry_at_ = 0;
+  std::size_t entries_ = 0;
+
+  /// The fanout of the last flow with a single rule: most flows share it with their neighbour.
+  std::uint32_t recent_path_ = kNone;
+  std::uint32_t recent_fanout_ = kNone;
+
+  /// Learned flows and stop filters, the oldest first.
+  std::list<std::uint32_t> learned_;
+  std::list<std::uint32_t> stops_;
+  std::unordered_map<std::uint32_t, std::list<std::uint32_t>::iterator> dynamic_position_;
+};
+
+}  // namespace mcast

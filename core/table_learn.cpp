@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Flows that the kernel asks about: learned ones, which match a template, and stop filters.
+#include <algorithm>
+
+#include "core/table.hpp"
+
+namespace mcast {
+
+void Table::upcall(const Upcall& upcall) {
+  if (!open_ || upcall.arrived_on.value >= slots_.size()) return;
+  const Slot& slot = slots_[upcall.arrived_on];
+  if (!slot.in_place()) return;  // asked before the slot changed hands
+  const bool missing = upcall.kind == Upcall::Kind::no_cache;
+  std::uint32_t id = flows_.find(upcall.flow);
+  if (id == kNone) {
+    if (!missing) return;  // about an entry that has been dropped meanwhile
+    id = flows_.find_or_create(upcall.flow);
+    learn(id, upcall.arrived_on);
+    return;
+  }
+  Flow& flow = flows_[id];
+  if (missing && flow.observed != kNone) {
+    // A packet missed the entry just before it was put. Only dropping and putting it releases the
+    // packets that wait in the kernel (ipmr.c, ipmr_mfc_add: the update path does not).
+    flow.set(Flow::kRewrite);
+    mark_dirty(id);
+    return;
+  }
+  if (flow.first_rule == kNone) {
+    const Match match = match_template(flow.key, slot.holder);
+    if (missing || match.first_rule != kNone) learn(id, upcall.arrived_on);
+    if (missing) mark_dirty(id);
+    return;
+  }
+  bool allowed = false;
+  for (const auto& candidate : fanouts_[flow.fanout].candidates) {
+    allowed = allowed || candidate.slot == upcall.arrived_on;
+  }
+  if (!missing && !allowed) return;
+  flow.arrival = upcall.arrived_on;
+  mark_dirty(id);
+}
+
+Table::Match Table::match_template(const FlowKey& key, const Link& arrival) const {
+  for (const auto& [lengths, count] : template_lengths_) {
+    const auto found = templates_.find(
+        {Prefix(key.group, lengths.first), Prefix(key.source, lengths.second)});
+    if (found == templates_.end()) continue;
+    Match exact;
+    Match wildcard;
+    for (std::uint32_t rule = found->second; rule != kNone; rule = rules_[rule].next) {
+      const InterfacePattern& iif = rules_.path_of(rule).iif;
+      if (!matches(iif, arrival)) continue;
+      Match& match = iif.is_wildcard() ? wildcard : exact;
+      match.paths.push_back(rules_[rule].path);
+      match.first_rule = std::min(match.first_rule, rule);
+    }
+    Match& best = exact.first_rule != kNone ? exact : wildcard;
+    if (best.first_rule == kNone) continue;
+    std::ranges::sort(best.paths);
+    const auto repeated = std::ranges::unique(best.paths);
+    best.paths.erase(repeated.begin(), repeated.end());
+    return best;
+  }
+  return {};
+}
+
+/// Decides anew what becomes of a flow that no exact rule asks for and that arrives on `arrival`.
+void Table::learn(std::uint32_t id, VifIndex arrival) {
+  const Match match = match_template(flows_[id].key, slots_[arrival].holder);
+  if (match.first_rule == kNone) {
+    make_dynamic(id, Flow::Kind::stop, arrival);
+    set_flow_fanout(id, kNone);
+    enforce_limit(stops_, limits_.stop_filters);
+  } else {
+    make_dynamic(id, Flow::Kind::learned, arrival);
+    set_flow_fanout(id, acquire_fanout(match.paths, match.first_rule));
+    enforce_limit(learned_, limits_.learned);
+  }
+}
+
+void Table::make_dynamic(std::uint32_t id, Flow::Kind kind, VifIndex arrival) {
+  Flow& flow = flows_[id];
+  if (flow.kind == kind && flow.arrival == arrival) return;
+  flow.arrival = arrival;
+  mark_dirty(id);
+  if (flow.kind == kind) return;
+  leave_dynamic(id);
+  flow.kind = kind;
+  auto& list = kind == Flow::Kind::stop ? stops_ : learned_;
+  dynamic_position_[id] = list.insert(list.end(), id);
+}
+
+void Table::leave_dynamic(std::uint32_t id) {
+  Flow& flow = flows_[id];
+  if (flow.kind == Flow::Kind::fixed) return;
+  const auto position = dynamic_position_.find(id);
+  (flow.kind == Flow::Kind::stop ? stops_ : learned_).erase(position->second);
+  dynamic_position_.erase(position);
+  flow.kind = Flow::Kind::fixed;
+}
+
+void Table::drop_dynamic(std::uint32_t id) {
+  leave_dynamic(id);
+  flows_[id].arrival = kNoSlot;
+  set_flow_fanout(id, kNone);
+  mark_dirty(id);
+}
+
+void Table::enforce_limit(std::list<std::uint32_t>& list, std::size_t limit) {
+  while (list.size() > limit) drop_dynamic(list.front());
+}
+
+/// Asks again about every learned flow and stop filter, after rules or the holders of slots changed.
+void Table::rematch_dynamic() {
+  rematch_needed_ = false;
+  std::vector<std::uint32_t> all(learned_.begin(), learned_.end());
+  all.insert(all.end(), stops_.begin(), stops_.end());
+  for (const std::uint32_t id : all) {
+    const VifIndex arrival = flows_[id].arrival;
+    if (slots_[arrival].has_holder()) {
+      learn(id, arrival);
+    } else {
+      drop_dynamic(id);
+    }
+  }
+}
+
+void Table::flush_learned() {
+  while (!learned_.empty()) drop_dynamic(learned_.front());
+  while (!stops_.empty()) drop_dynamic(stops_.front());
+}
+
+void Table::forget_learned(const FlowKey& key) {
+  const std::uint32_t id = flows_.find(key);
+  if (id != kNone && flows_[id].kind != Flow::Kind::fixed) drop_dynamic(id);
+}
+
+}  // namespace mcast

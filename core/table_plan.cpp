@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The difference between what is wanted and what the kernel acknowledged, as steps in a safe order.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/table.hpp"
+
+namespace mcast {
+
+namespace {
+
+constexpr Milliseconds kFirstRetry = 100;
+constexpr Milliseconds kLastRetry = 30'000;
+
+Milliseconds backoff(unsigned failures) {
+  return std::min(kFirstRetry << std::min(failures, 10U), kLastRetry);
+}
+
+}  // namespace
+
+Table::Table(TableKey key, const FamilyTraits& traits, Limits limits, const LinkTable& links,
+             RuleStore& rules, std::vector<Notice>& notices)
+    : key_(key),
+      traits_(traits),
+      limits_(limits),
+      links_(links),
+      rules_(rules),
+      notices_(notices),
+      slots_(traits.slots),
+      stop_shapes_(traits.slots, kNone) {}
+
+void Table::opened() {
+  open_ = true;
+  why_not_.clear();
+  resolve_needed_ = true;
+}
+
+void Table::lost(std::string why) {
+  open_ = false;
+  why_not_ = std::move(why);
+  flush_learned();
+  for (std::uint32_t id = 0; id < flows_.bound(); ++id) {
+    if (flows_[id].has(Flow::kFree)) continue;
+    observe(id, kNone);
+    mark_dirty(id);
+  }
+  slots_.reset();
+  resolve_needed_ = true;
+}
+
+// --- What the kernel changes by itself -----------------------------------------------------------
+
+void Table::link_departed(IfIndex link) {
+  resolve_needed_ = true;
+  const auto slot = slots_.depart(link, traits_.departure_unbinds);
+  if (!slot || !traits_.departure_drops_entries) return;
+  for (std::uint32_t id = 0; id < flows_.bound(); ++id) {
+    const Flow& flow = flows_[id];
+    if (flow.has(Flow::kFree) || flow.observed == kNone) continue;
+    if (shapes_[flow.observed].parent != *slot) continue;
+    observe(id, kNone);
+    mark_dirty(id);
+  }
+}
+
+void Table::slot_lost(VifIndex slot) {
+  const IfIndex link = slots_[slot].bound;
+  if (link.value == 0) return;
+  // As if the interface had departed and come back at once, which is what happened unseen.
+  link_departed(link);
+  slots_[slot].bound = {};
+}
+
+void Table::flow_in_doubt(const FlowKey& key) {
+  const std::uint32_t id = flows_.find(key);
+  if (id == kNone || flows_[id].observed == kNone) return;
+  flows_[id].set(Flow::kRewrite);
+  mark_dirty(id);
+}
+
+// --- Comparing -----------------------------------------------------------------------------------
+
+std::uint32_t Table::stop_shape(VifIndex parent) {
+  std::uint32_t& shape = stop_shapes_[parent.value];
+  if (shape == kNone) shape = shapes_.acquire(MfcShape{.parent = parent, .ttls = {}});
+  return shape;
+}
+
+/// The entry that the flow should have, kNone for no entry.
+std::uint32_t Table::wanted_shape(const Flow& flow) {
+  const bool arrived = flow.arrival != kNoSlot;
+  if (flow.kind == Flow::Kind::stop) {
+    return slots_[flow.arrival].has_holder() ? stop_shape(flow.arrival) : kNone;
+  }
+  if (flow.fanout == kNone) return kNone;
+  const auto& candidates = fanouts_[flow.fanout].candidates;
+  const Fanout::Candidate* only = nullptr;
+  std::size_t present = 0;
+  const Fanout::Candidate* where_it_arrives = nullptr;
+  for (const auto& candidate : candidates) {
+    if (candidate.slot == flow.arrival) where_it_arrives = &candidate;
+    if (!candidate.present) continue;
+    only = &candidate;
+    ++present;
+  }
+  if (flow.kind == Flow::Kind::learned) {
+    return where_it_arrives == nullptr ? kNone : where_it_arrives->shape;
+  }
+  if (present == 1) return only->shape;
+  if (where_it_arrives != nullptr && (where_it_arrives->present || present == 0)) {
+    return where_it_arrives->shape;
+  }
+  if (present == 0 && candidates.size() == 1) return candidates.front().shape;
+  // The kernel asked about an inbound interface that the rules do not allow: answer it.
+  if (arrived && where_it_arrives == nullptr && slots_[flow.arrival].in_place()) {
+    return stop_shape(flow.arrival);
+  }
+  return kNone;
+}
+
+/// The part of a shape that can be put now: outputs whose slot is bound to its holder. The kernel
+/// would drop unbound ones silently (ipmr.c, ipmr_update_thresholds), and the ledger would be wrong.
+MfcShape Table::restricted(const MfcShape& shape) const {
+  MfcShape result = shape;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[VifIndex{static_cast<std::uint16_t>(i)}].in_place()) result.ttls[i] = 0;
+  }
+  return result;
+}
+
+bool Table::is_satisfied(const Flow& flow, std::uint32_t wanted) const {
+  if (flow.has(Flow::kRewrite)) return false;
+  if (flow.observed == wanted) {
+    // Outputs that are not bound are as good as absent; whatever is listed revives with its slot.
+    return true;
+  }
+  if (wanted == kNone) return false;
+  const MfcShape& want = shapes_[wanted];
+  if (flow.observed == kNone) {
+    // Nothing is gained by an entry whose parent is not there: no packet can arrive.
+    return !slots_[want.parent].in_place();
+  }
+  const MfcShape& have = shapes_[flow.observed];
+  if (have.parent != want.parent) return false;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (have.ttls[i] == want.ttls[i]) continue;
+    if (have.ttls[i] != 0 || slots_[VifIndex{static_cast<std::uint16_t>(i)}].in_place()) return false;
+  }
+  return true;
+}
+
+/// Whether the entry as it stands would do something unwanted once `slot` gets its new holder.
+bool Table::endangers(const Flow& flow, std::uint32_t wanted, VifIndex slot) const {
+  if (flow.observed == kNone) return false;
+  const MfcShape& have = shapes_[flow.observed];
+  if (!have.mentions(slot)) return false;
+  if (wanted == kNone) return true;
+  const MfcShape& want = shapes_[wanted];
+  if (have.parent != want.parent) return true;
+  return have.ttls[slot.value] != 0 && have.ttls[slot.value] != want.ttls[slot.value];
+}
+
+// --- Planning ------------------------------------------------------------------------------------
+
+void Table::plan(Plan& plan, Milliseconds now, std::size_t limit) {
+  if (!open_) return;
+  wake_retries(now);
+  // Comparing may let go of the last flow of a fanout, which may free slots, and so on.
+  do {
+    while (resolve_needed_ || rematch_needed_) {
+      if (resolve_needed_) resolve();
+      if (rematch_needed_) rematch_dynamic();
+    }
+    plan_slots(plan, now);
+    if (plan.empty()) plan_dirty_flows(plan, limit);
+  } while (plan.empty() && (resolve_needed_ || rematch_needed_));
+}
+
+/// Order is a correctness rule: entries let go of slots that change hands, then slots are unbound,
+/// then bound, then entries are put. Each of these is a plan of its own, so that a step that fails
+/// holds back those that rely on it.
+void Table::plan_slots(Plan& plan, Milliseconds now) {
+  std::vector<VifIndex> unbind;
+  std::vector<VifIndex> bind;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const VifIndex index{static_cast<std::uint16_t>(i)};
+    const Slot& slot = slots_[index];
+    if (slot.bound == slot.wanted || slot.retry_at > now) continue;
+    (slot.bound.value != 0 ? unbind : bind).push_back(index);
+  }
+  if (unbind.empty() && bind.empty()) return;
+  auto changing = unbind;
+  changing.insert(changing.end(), bind.begin(), bind.end());
+  plan_shrinking(plan, changing);
+  if (!plan.empty()) return;
+  for (const VifIndex slot : unbind) {
+    if (!is_blocked(slot)) plan.emplace_back(UnbindVif{key_, slot});
+  }
+  if (!plan.empty()) return;
+  for (const VifIndex slot : bind) {
+    if (!is_blocked(slot)) plan.emplace_back(binding(slot));
+  }
+}
+
+BindVif Table::binding(VifIndex index) const {
+  const Slot& slot = slots_[index];
+  BindVif op{.table = key_,
+             .slot = index,
+             .link = slot.wanted,
+             .threshold = links_.ttl_threshold(slot.holder),
+             .address = std::nullopt};
+  for (const Address& address : slot.holder.addresses) {
+    if (address.family() == key_.family && !op.address) op.address = address;
+  }
+  return op;
+}
+
+void Table::plan_dirty_flows(Plan& plan, std::size_t limit) {
+  while (dirty_head_ < dirty_.size() && plan.size() < limit) {
+    const std::uint32_t id = dirty_[dirty_head_++];
+    flows_[id].clear(Flow::kDirty);
+    plan_flow(plan, id);
+  }
+  if (dirty_head_ != dirty_.size()) return;
+  dirty_head_ = 0;
+  if (dirty_.capacity() > 4096) {
+    dirty_ = {};  // a bulk load is over: give the memory back
+  } else {
+    dirty_.clear();
+  }
+}
+
+/// Every flow whose wanted entry changed is in the queue, so only the queue has to be looked at.
+void Table::plan_shrinking(Plan& plan, const std::vector<VifIndex>& changing) {
+  for (std::size_t i = dirty_head_; i < dirty_.size(); ++i) {
+    const Flow& flow = flows_[dirty_[i]];
+    if (flow.observed == kNone || flow.has(Flow::kRetry)) continue;
+    const std::uint32_t wanted = wanted_shape(flow);
+    const bool in_danger = std::ranges::any_of(
+        changing, [&](VifIndex slot) { return endangers(flow, wanted, slot); });
+    if (!in_danger) continue;
+    const VifIndex parent = shapes_[flow.observed].parent;
+    const bool keep = wanted != kNone && traits_.update_clears_outputs &&
+                      shapes_[wanted].parent == parent && slots_[parent].in_place();
+    if (keep) {
+      plan.emplace_back(PutMfc{key_, flow.key, restricted(shapes_[wanted])});
+    } else {
+      plan.emplace_back(DropMfc{key_, flow.key, parent});
+    }
+  }
+}
+
+/// Whether an entry that could not be shrunk still stands in the way of a new holder.
+bool Table::is_blocked(VifIndex slot) {
+  return std::ranges::any_of(retries_, [&](std::uint32_t id) {
+    return endangers(flows_[id], wanted_shape(flows_[id]), slot);
+  });
+}
+
+void Table::plan_flow(Plan& plan, std::uint32_t id) {
+  const Flow& flow = flows_[id];
+  if (flow.has(Flow::kRetry)) return;
+  const std::uint32_t wanted = wanted_shape(flow);
+  if (wanted == kNone && flow.kind != Flow::Kind::fixed) {
+    drop_dynamic(id);  // where it arrived is gone; traffic will make the kernel ask again
+    return;
+  }
+  if (is_satisfied(flow, wanted)) {
+    if (wanted != kNone && wanted != flow.observed) remember_lacking(flow, shapes_[wanted]);
+    collect_if_unused(id);
+    return;
+  }
+  const bool replace = flow.observed != kNone &&
+                       (wanted == kNone || flow.has(Flow::kRewrite) || !traits_.update_clears_outputs);
+  if (replace) plan.emplace_back(DropMfc{key_, flow.key, shapes_[flow.observed].parent});
+  if (wanted == kNone) return;
+  const MfcShape& want = shapes_[wanted];
+  const Slot& parent = slots_[want.parent];
+  if (parent.bound.value != 0 && !parent.in_place()) {
+    // The slot still belongs to somebody else; it wakes us when it changes hands.
+    if (flow.fanout != kNone) slots_[want.parent].lacking.insert(flow.fanout);
+    if (flow.observed != kNone && !replace) {
+      plan.emplace_back(DropMfc{key_, flow.key, shapes_[flow.observed].parent});
+    }
+    return;
+  }
+  plan.emplace_back(PutMfc{key_, flow.key, restricted(want)});
+}
+
+/// Notes the slots that the flow's entry does without until they are bound.
+void Table::remember_lacking(const Flow& flow, const MfcShape& wanted) {
+  if (flow.fanout == kNone) return;  // a stop filter: the next packet will make the kernel ask
+  if (flow.observed == kNone) {
+    slots_[wanted.parent].lacking.insert(flow.fanout);
+    return;
+  }
+  const MfcShape& have = shapes_[flow.observed];
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (wanted.ttls[i] != 0 && have.ttls[i] == 0) {
+      slots_[VifIndex{static_cast<std::uint16_t>(i)}].lacking.insert(flow.fanout);
+    }
+  }
+}
+
+// --- Acknowledgements ----------------------------------------------------------------------------
+
+/// Takes over one reference to `shape`.
+void Table::observe(std::uint32_t id, std::uint32_t shape) {
+  Flow& flow = flows_[id];
+  if (flow.observed != kNone) {
+    shapes_.release(flow.observed);
+    --entries_;
+  }
+  flow.observed = shape;
+  if (shape != kNone) {
+    ++entries_;
+  } else {
+    flow.clear(Flow::kRewrite);
+  }
+}
+
+void Table::acknowledge(const PutMfc& op, const Result<void>& outcome, Milliseconds now) {
+  const std::uint32_t id = flows_.find(op.flow);
+  if (!outcome) return fail_flow(id, outcome.error(), now);
+  Flow& flow = flows_[id];
+  flow.arrival = op.shape.parent;
+  const std::uint32_t wanted = wanted_shape(flow);
+  if (wanted != kNone && shapes_[wanted] == op.shape) {
+    shapes_.add_reference(wanted);
+    observe(id, wanted);
+  } else {
+    observe(id, shapes_.acquire(op.shape));
+    if (wanted != kNone) remember_lacking(flow, shapes_[wanted]);
+  }
+  flow.clear(Flow::kRewrite);
+}
+
+void Table::acknowledge(const DropMfc& op, const Result<void>& outcome, Milliseconds now) {
+  const std::uint32_t id = flows_.find(op.flow);
+  if (!outcome) return fail_flow(id, outcome.error(), now);
+  observe(id, kNone);
+  collect_if_unused(id);
+}
+
+void Table::acknowledge(const BindVif& op, const Result<void>& outcome, Milliseconds now) {
+  Slot& slot = slots_[op.slot];
+  if (!outcome) return fail_slot(slot, outcome.error(), now);
+  slot.bound = op.link;
+  slot.failures = 0;
+  slot.error.clear();
+  for (const std::uint32_t fanout : std::exchange(slot.lacking, {})) {
+    for (std::uint32_t id = fanouts_[fanout].first_flow; id != kNone; id = flows_[id].next) {
+      mark_dirty(id);
+    }
+  }
+}
+
+void Table::acknowledge(const UnbindVif& op, const Result<void>& outcome, Milliseconds now) {
+  Slot& slot = slots_[op.slot];
+  if (!outcome) return fail_slot(slot, outcome.error(), now);
+  slot.bound = {};
+  slot.failures = 0;
+}
+
+void Table::fail_flow(std::uint32_t id, const Error& error, Milliseconds now) {
+  if (failures_ == 0) {
+    notices_.push_back({NoticeLevel::error, fmt::format("route {} not installed: {}",
+                                                        flows_[id].key.to_string(), error.message)});
+  }
+  Flow& flow = flows_[id];
+  if (!flow.has(Flow::kRetry)) {
+    flow.set(Flow::kRetry);
+    retries_.push_back(id);
+  }
+  if (retry_at_ <= now) retry_at_ = now + backoff(failures_++);
+}
+
+void Table::fail_slot(Slot& slot, const Error& error, Milliseconds now) {
+  if (slot.error != error.message) {
+    slot.error = error.message;
+    notices_.push_back({NoticeLevel::error, fmt::format("interface {} gets no {} slot: {}",
+                                                        slot.holder.name, to_string(key_.family),
+                                                        error.message)});
+  }
+  slot.retry_at = now + backoff(slot.failures++);
+}
+
+void Table::wake_retries(Milliseconds now) {
+  if (retries_.empty()) {
+    failures_ = 0;
+    return;
+  }
+  if (now < retry_at_) return;
+  for (const std::uint32_t id : std::exchange(retries_, {})) {
+    flows_[id].clear(Flow::kRetry);
+    mark_dirty(id);
+  }
+}
+
+std::optional<Milliseconds> Table::next_deadline() const {
+  if (!open_) return std::nullopt;
+  std::optional<Milliseconds> deadline;
+  const auto consider = [&](Milliseconds at) { deadline = std::min(deadline.value_or(at), at); };
+  if (!retries_.empty()) consider(retry_at_);
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[VifIndex{static_cast<std::uint16_t>(i)}];
+    if (slot.bound != slot.wanted && slot.failures != 0) consider(slot.retry_at);
+  }
+  return deadline;
+}
+
+TableStatus Table::status() const {
+  return {.table = key_,
+          .open = open_,
+          .why_not = why_not_,
+          .slots = slots_.size(),
+          .slots_used = slots_.used(),
+          .entries = entries_,
+          .learned = learned_.size(),
+          .stop_filters = stops_.size()};
+}
+
+}  // namespace mcast

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// From names to slots: which interfaces the rules mean now, who gets a slot, and what entries follow.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "core/table.hpp"
+
+namespace mcast {
+
+namespace {
+
+bool names_exactly(const Path& path, const Link& link) {
+  const auto names = [&](const InterfacePattern& p) { return !p.is_wildcard() && matches(p, link); };
+  return names(path.iif) || std::ranges::any_of(path.oifs, names);
+}
+
+bool mentions(const Path& path, const Link& link) {
+  const auto means = [&](const InterfacePattern& p) { return matches(p, link); };
+  return means(path.iif) || std::ranges::any_of(path.oifs, means);
+}
+
+/// Whether every pattern of the path means both links or neither.
+bool treats_alike(const Path& path, const Link& a, const Link& b) {
+  const auto same = [&](const InterfacePattern& p) { return matches(p, a) == matches(p, b); };
+  return same(path.iif) && std::ranges::all_of(path.oifs, same);
+}
+
+}  // namespace
+
+/// Live fanouts in configuration order: the order in which rules get slots.
+std::vector<std::uint32_t> Table::fanouts_in_order() const {
+  std::vector<std::uint32_t> order;
+  for (std::uint32_t id = 0; id < fanouts_.size(); ++id) {
+    if (path_sets_.is_live(id)) order.push_back(id);
+  }
+  std::ranges::sort(order, {}, [&](std::uint32_t id) { return fanouts_[id].first_rule; });
+  return order;
+}
+
+bool Table::eligible(const Link& link) const {
+  if (!links_.counts(link) || link.index.value > traits_.max_ifindex) return false;
+  if (!traits_.bind_needs_address) return true;
+  return std::ranges::any_of(link.addresses,
+                             [&](const Address& a) { return a.family() == key_.family; });
+}
+
+void Table::report(std::string& remembered, std::string now, const std::string& what) {
+  if (remembered == now) return;
+  if (!now.empty()) {
+    notices_.push_back({NoticeLevel::warning, fmt::format("{}: {}", what, now)});
+  } else {
+    notices_.push_back({NoticeLevel::info, fmt::format("{}: all its interfaces fit now", what)});
+  }
+  remembered = std::move(now);
+}
+
+std::string Table::slot_holders() const {
+  std::string names;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[VifIndex{static_cast<std::uint16_t>(i)}];
+    if (slot.wanted.value == 0) continue;
+    if (!names.empty()) names += ' ';
+    names += slot.holder.name;
+  }
+  return names;
+}
+
+/// The interfaces that get a slot. Rules ask in configuration order: the interfaces that a rule names
+/// must all fit or the rule is refused, its wildcards take what fits; then phyint and mgroup lines.
+std::vector<const Link*> Table::admit(std::vector<std::uint32_t>& order) {
+  std::vector<const Link*> admitted;
+  const auto is_admitted = [&](const Link* link) { return std::ranges::count(admitted, link) != 0; };
+  const auto select = [&](const auto& wanted) {
+    std::vector<const Link*> found;
+    for (const auto& [index, link] : links_.all()) {
+      if (wanted(link) && eligible(link) && !is_admitted(&link)) found.push_back(&link);
+    }
+    return found;
+  };
+  for (const std::uint32_t id : order) {
+    Fanout& fanout = fanouts_[id];
+    const PathSet& paths = path_sets_[id];
+    const auto any_path = [&](auto test, const Link& link) {
+      return std::ranges::any_of(paths,
+                                 [&](std::uint32_t path) { return test(rules_.paths[path], link); });
+    };
+    const auto named = select([&](const Link& link) { return any_path(names_exactly, link); });
+    const std::size_t free = slots_.size() - admitted.size();
+    const auto rule_name = [&] {
+      const Rule& rule = rules_[fanout.first_rule];
+      return fmt::format("mroute from {} group {}", rules_.paths[paths.front()].iif.to_string(),
+                         rule.group.to_string());
+    };
+    if (named.size() > free) {
+      report(fanout.refused,
+             fmt::format("refused, no slot for interface {}: all {} {} slots are held by {}",
+                         named[free]->name, slots_.size(), to_string(key_.family), slot_holders()),
+             fanout.first_rule == kNone ? std::string("rule") : rule_name());
+      continue;
+    }
+    if (!fanout.refused.empty()) report(fanout.refused, {}, rule_name());
+    admitted.insert(admitted.end(), named.begin(), named.end());
+    auto meant = select([&](const Link& link) { return any_path(mentions, link); });
+    const std::size_t room = slots_.size() - admitted.size();
+    std::string partial;
+    if (meant.size() > room) {
+      partial = fmt::format("no slot for interface {}: all {} {} slots are taken",
+                            meant[room]->name, slots_.size(), to_string(key_.family));
+      meant.resize(room);
+    }
+    if (partial != fanout.partial) report(fanout.partial, partial, rule_name());
+    admitted.insert(admitted.end(), meant.begin(), meant.end());
+  }
+  for (const SlotClaim& claim : claims_) {
+    for (const Link* link : select([&](const Link& l) { return matches(claim.pattern, l); })) {
+      if (admitted.size() < slots_.size()) admitted.push_back(link);
+    }
+  }
+  return admitted;
+}
+
+/// New slots are numbered in the order in which the configuration first uses an interface: scripts
+/// read the numbers. Rules added at run time come after all files.
+std::vector<const Link*> Table::numbering(const std::vector<const Link*>& admitted,
+                                          const std::vector<std::uint32_t>& order) const {
+  using Use = std::tuple<bool, Location, std::size_t, InterfacePattern>;
+  std::vector<Use> uses;
+  const auto add_use = [&](const InterfacePattern& pattern, Location where) {
+    uses.emplace_back(where.line == 0, where, uses.size(), pattern);
+  };
+  for (const std::uint32_t id : order) {
+    const std::uint32_t rule = fanouts_[id].first_rule;
+    const Location where = rule == kNone ? Location{} : rules_[rule].where;
+    for (const std::uint32_t path : path_sets_[id]) {
+      add_use(rules_.paths[path].iif, where);
+      for (const auto& oif : rules_.paths[path].oifs) add_use(oif, where);
+    }
+  }
+  for (const SlotClaim& claim : claims_) add_use(claim.pattern, claim.where);
+  std::ranges::sort(uses);
+
+  std::vector<const Link*> numbered;
+  const std::set<const Link*> wanted(admitted.begin(), admitted.end());
+  std::set<const Link*> done;
+  for (const Use& use : uses) {
+    if (done.size() == wanted.size()) break;
+    for (const auto& [index, link] : links_.all()) {
+      if (wanted.contains(&link) && matches(std::get<InterfacePattern>(use), link) &&
+          done.insert(&link).second) {
+        numbered.push_back(&link);
+      }
+    }
+  }
+  return numbered;
+}
+
+void Table::assign_slots() {
+  auto order = fanouts_in_order();
+  const auto admitted = admit(order);
+  const auto each_path = [&](auto test) {
+    return std::ranges::any_of(order, [&](std::uint32_t id) {
+      return std::ranges::any_of(path_sets_[id],
+                                 [&](std::uint32_t path) { return test(rules_.paths[path]); });
+    });
+  };
+  const auto claimed = [&](auto test) { return std::ranges::any_of(claims_, test); };
+  const SlotTable::Rules rules{
+      .mention =
+          [&](const Link& link) {
+            return links_.is_enabled(link) &&
+                   (each_path([&](const Path& path) { return mentions(path, link); }) ||
+                    claimed([&](const SlotClaim& c) { return matches(c.pattern, link); }));
+          },
+      .name_exactly =
+          [&](const Link& link) {
+            return each_path([&](const Path& path) { return names_exactly(path, link); });
+          },
+      .treat_alike =
+          [&](const Link& a, const Link& b) {
+            return links_.ttl_threshold(a) == links_.ttl_threshold(b) &&
+                   !each_path([&](const Path& path) { return !treats_alike(path, a, b); });
+          },
+  };
+  std::vector<Link> before;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    before.push_back(slots_[VifIndex{static_cast<std::uint16_t>(i)}].holder);
+  }
+  slots_.assign(numbering(admitted, order), rules);
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Link& now = slots_[VifIndex{static_cast<std::uint16_t>(i)}].holder;
+    if (now.name != before[i].name || now.altnames != before[i].altnames) rematch_needed_ = true;
+  }
+}
+
+/// Of the paths that accept `arrival`, those whose inbound pattern is most specific: an exact name
+/// beats every wildcard. Equal ones are merged.
+std::vector<std::uint32_t> Table::best_paths(const PathSet& paths, const Link& arrival) const {
+  std::vector<std::uint32_t> exact;
+  std::vector<std::uint32_t> wildcard;
+  for (const std::uint32_t path : paths) {
+    const InterfacePattern& iif = rules_.paths[path].iif;
+    if (matches(iif, arrival)) (iif.is_wildcard() ? wildcard : exact).push_back(path);
+  }
+  return exact.empty() ? wildcard : exact;
+}
+
+MfcShape Table::shape_for(const std::vector<std::uint32_t>& paths, VifIndex arrival) const {
+  MfcShape shape{.parent = arrival, .ttls = {}};
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const VifIndex out{static_cast<std::uint16_t>(i)};
+    const Link& holder = slots_[out].holder;
+    if (!slots_[out].has_holder()) continue;
+    for (const std::uint32_t path : paths) {
+      const bool meant = std::ranges::any_of(
+          rules_.paths[path].oifs, [&](const InterfacePattern& oif) {
+            // A wildcard never sends back where the packet came from; an explicit name does.
+            return matches(oif, holder) && !(oif.is_wildcard() && out == arrival);
+          });
+      if (meant) shape.ttls[i] = traits_.ttl_thresholds ? links_.ttl_threshold(holder) : 1;
+    }
+  }
+  return shape;
+}
+
+void Table::resolve_fanout(std::uint32_t id) {
+  Fanout& fanout = fanouts_[id];
+  const PathSet& paths = path_sets_[id];
+  std::vector<Fanout::Candidate> candidates;
+  for (std::size_t i = 0; i < slots_.size() && fanout.refused.empty(); ++i) {
+    const VifIndex slot{static_cast<std::uint16_t>(i)};
+    if (!slots_[slot].has_holder()) continue;
+    const auto best = best_paths(paths, slots_[slot].holder);
+    if (best.empty()) continue;
+    candidates.push_back({.slot = slot,
+                          .present = slots_[slot].wanted.value != 0,
+                          .shape = shapes_.acquire(shape_for(best, slot))});
+  }
+  const bool changed = candidates != fanout.candidates;
+  std::swap(candidates, fanout.candidates);
+  for (const auto& old : candidates) shapes_.release(old.shape);
+  if (!changed) return;
+  for (std::uint32_t flow = fanout.first_flow; flow != kNone; flow = flows_[flow].next) {
+    mark_dirty(flow);
+  }
+}
+
+void Table::resolve() {
+  resolve_needed_ = false;
+  assign_slots();
+  for (std::uint32_t id = 0; id < fanouts_.size(); ++id) {
+    if (path_sets_.is_live(id)) resolve_fanout(id);
+  }
+}
+
+}  // namespace mcast

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Which rules concern which flow: static ones by their exact (S,G), learned ones by templates.
+#include <algorithm>
+
+#include "core/table.hpp"
+
+namespace mcast {
+
+// --- Fanouts -------------------------------------------------------------------------------------
+
+std::uint32_t Table::acquire_fanout(const PathSet& paths, std::uint32_t first_rule) {
+  const std::uint32_t id = path_sets_.acquire(paths);
+  if (fanouts_.size() < path_sets_.bound()) fanouts_.resize(path_sets_.bound());
+  if (path_sets_.references(id) == 1) {
+    // New: keep its paths as long as itself, and find out what they mean.
+    for (const std::uint32_t path : paths) rules_.paths.add_reference(path);
+    resolve_needed_ = true;
+  }
+  fanouts_[id].first_rule = std::min(fanouts_[id].first_rule, first_rule);
+  return id;
+}
+
+/// The fanout of one rule alone, without a search if the last one asked for was the same.
+std::uint32_t Table::acquire_single_fanout(std::uint32_t rule) {
+  const std::uint32_t path = rules_[rule].path;
+  if (path == recent_path_ && path_sets_.is_live(recent_fanout_) &&
+      path_sets_[recent_fanout_] == PathSet{path}) {
+    path_sets_.add_reference(recent_fanout_);
+    fanouts_[recent_fanout_].first_rule = std::min(fanouts_[recent_fanout_].first_rule, rule);
+    return recent_fanout_;
+  }
+  recent_path_ = path;
+  recent_fanout_ = acquire_fanout({path}, rule);
+  return recent_fanout_;
+}
+
+void Table::release_fanout(std::uint32_t fanout) {
+  const PathSet paths = path_sets_[fanout];
+  if (!path_sets_.release(fanout)) return;
+  for (const std::uint32_t path : paths) rules_.paths.release(path);
+  for (const auto& candidate : fanouts_[fanout].candidates) shapes_.release(candidate.shape);
+  fanouts_[fanout] = Fanout{};
+  resolve_needed_ = true;  // slots may be free now
+}
+
+void Table::unlink_flow(std::uint32_t id) {
+  Flow& flow = flows_[id];
+  if (flow.previous != kNone) {
+    flows_[flow.previous].next = flow.next;
+  } else {
+    fanouts_[flow.fanout].first_flow = flow.next;
+  }
+  if (flow.next != kNone) flows_[flow.next].previous = flow.previous;
+  flow.previous = flow.next = kNone;
+}
+
+/// Takes over one reference to `fanout` (or none if it is kNone).
+void Table::set_flow_fanout(std::uint32_t id, std::uint32_t fanout) {
+  Flow& flow = flows_[id];
+  const std::uint32_t old = flow.fanout;
+  if (old == fanout) {
+    if (fanout != kNone) release_fanout(fanout);  // the flow holds one already
+    return;
+  }
+  if (old != kNone) {
+    unlink_flow(id);
+    flow.fanout = kNone;
+    release_fanout(old);
+  }
+  flow.fanout = fanout;
+  if (fanout != kNone) {
+    flow.next = fanouts_[fanout].first_flow;
+    if (flow.next != kNone) flows_[flow.next].previous = id;
+    fanouts_[fanout].first_flow = id;
+  }
+  mark_dirty(id);
+}
+
+void Table::mark_dirty(std::uint32_t id) {
+  Flow& flow = flows_[id];
+  if (flow.has(Flow::kDirty)) return;
+  flow.set(Flow::kDirty);
+  dirty_.push_back(id);
+}
+
+/// Frees the record of a flow that nobody asks for and the kernel does not hold.
+void Table::collect_if_unused(std::uint32_t id) {
+  const Flow& flow = flows_[id];
+  const bool in_use = flow.first_rule != kNone || flow.observed != kNone ||
+                      flow.kind != Flow::Kind::fixed || flow.has(Flow::kDirty) ||
+                      flow.has(Flow::kRetry) || flow.has(Flow::kDetached);
+  if (in_use) return;
+  if (flow.fanout != kNone) set_flow_fanout(id, kNone);
+  if (!flows_[id].has(Flow::kDirty)) flows_.erase(id);
+}
+
+// --- Static rules --------------------------------------------------------------------------------
+
+Table::PathSet Table::exact_paths(std::uint32_t id) const {
+  PathSet paths;
+  for (std::uint32_t rule = flows_[id].first_rule; rule != kNone; rule = rules_[rule].next) {
+    paths.push_back(rules_[rule].path);
+  }
+  std::ranges::sort(paths);
+  const auto repeated = std::ranges::unique(paths);
+  paths.erase(repeated.begin(), repeated.end());
+  return paths;
+}
+
+void Table::update_flow_from_rules(std::uint32_t id) {
+  Flow& flow = flows_[id];
+  if (flow.first_rule == kNone) {
+    set_flow_fanout(id, kNone);
+    mark_dirty(id);
+    return;
+  }
+  if (rules_[flow.first_rule].next == kNone) {
+    set_flow_fanout(id, acquire_single_fanout(flow.first_rule));
+    return;
+  }
+  std::uint32_t first = kNone;
+  for (std::uint32_t rule = flow.first_rule; rule != kNone; rule = rules_[rule].next) {
+    first = std::min(first, rule);
+  }
+  set_flow_fanout(id, acquire_fanout(exact_paths(id), first));
+}
+
+void Table::attach(std::uint32_t id) {
+  Rule& rule = rules_[id];
+  if (rule.is_exact()) {
+    const std::uint32_t flow = flows_.find_or_create({rule.source.address(), rule.group.address()});
+    if (flows_[flow].kind != Flow::Kind::fixed) leave_dynamic(flow);
+    flows_[flow].clear(Flow::kDetached);
+    rule.next = flows_[flow].first_rule;
+    flows_[flow].first_rule = id;
+    update_flow_from_rules(flow);
+    return;
+  }
+  const auto [position, is_new] = templates_.try_emplace({rule.group, rule.source}, kNone);
+  if (is_new) ++template_lengths_[{rule.group.length(), rule.source.length()}];
+  rule.next = position->second;
+  position->second = id;
+  acquire_fanout({rule.path}, id);  // asks for slots before any flow is learned
+  rematch_needed_ = true;
+}
+
+void Table::detach(std::uint32_t id) {
+  const Rule& rule = rules_[id];
+  const auto remove_from_chain = [&](std::uint32_t& first) {
+    std::uint32_t* link = &first;
+    while (*link != id) link = &rules_[*link].next;
+    *link = rule.next;
+  };
+  if (rule.is_exact()) {
+    const std::uint32_t flow = flows_.find({rule.source.address(), rule.group.address()});
+    remove_from_chain(flows_[flow].first_rule);
+    update_flow_from_rules(flow);
+    return;
+  }
+  const auto position = templates_.find({rule.group, rule.source});
+  remove_from_chain(position->second);
+  if (position->second == kNone) {
+    templates_.erase(position);
+    const auto lengths = template_lengths_.find({rule.group.length(), rule.source.length()});
+    if (--lengths->second == 0) template_lengths_.erase(lengths);
+  }
+  release_fanout(path_sets_.find({rule.path}));
+  rematch_needed_ = true;
+}
+
+void Table::begin_replacing_rules() {
+  for (std::uint32_t id = 0; id < flows_.bound(); ++id) {
+    Flow& flow = flows_[id];
+    if (flow.has(Flow::kFree) || flow.kind != Flow::Kind::fixed) continue;
+    flow.first_rule = kNone;
+    flow.set(Flow::kDetached);
+  }
+  // Old templates let go of their fanouts only when the new ones have got hold of theirs, so that
+  // what does not change keeps its number.
+  for (const auto& [key, first] : templates_) {
+    for (std::uint32_t rule = first; rule != kNone; rule = rules_[rule].next) {
+      old_template_fanouts_.push_back(path_sets_.find({rules_[rule].path}));
+    }
+  }
+  templates_.clear();
+  template_lengths_.clear();
+  for (Fanout& fanout : fanouts_) fanout.first_rule = kNone;
+}
+
+void Table::end_replacing_rules() {
+  for (std::uint32_t id = 0; id < flows_.bound(); ++id) {
+    if (!flows_[id].has(Flow::kDetached)) continue;
+    flows_[id].clear(Flow::kDetached);
+    update_flow_from_rules(id);
+  }
+  for (const std::uint32_t fanout : old_template_fanouts_) release_fanout(fanout);
+  old_template_fanouts_.clear();
+  resolve_needed_ = true;  // the order of rules may have changed
+  rematch_needed_ = true;
+}
+
+void Table::set_claims(std::vector<SlotClaim> claims) {
+  claims_ = std::move(claims);
+  resolve_needed_ = true;
+}
+
+std::vector<std::uint32_t> Table::rules_for(const Prefix& source, const Prefix& group,
+                                            const InterfacePattern& iif) const {
+  std::uint32_t rule = kNone;
+  if (source.is_host() && group.is_host()) {
+    const std::uint32_t flow = flows_.find({source.address(), group.address()});
+    if (flow != kNone) rule = flows_[flow].first_rule;
+  } else if (const auto found = templates_.find({group, source}); found != templates_.end()) {
+    rule = found->second;
+  }
+  std::vector<std::uint32_t> rules;
+  for (; rule != kNone; rule = rules_[rule].next) {
+    if (rules_.path_of(rule).iif == iif) rules.push_back(rule);
+  }
+  return rules;
+}
+
+const Fanout* Table::fanout_of_rule(std::uint32_t id) const {
+  const Rule& rule = rules_[id];
+  std::uint32_t fanout = kNone;
+  if (rule.is_exact()) {
+    const std::uint32_t flow = flows_.find({rule.source.address(), rule.group.address()});
+    if (flow != kNone) fanout = flows_[flow].fanout;
+  } else {
+    fanout = path_sets_.find({rule.path});
+  }
+  return fanout == kNone ? nullptr : &fanouts_[fanout];
+}
+
+}  // namespace mcast
