@@ -3,12 +3,15 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <array>
 #include <charconv>
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -136,6 +139,16 @@ ProgramResult Daemon::ctl_as(std::string_view program, const std::vector<std::st
   std::vector<std::string> all{built_program(program), "-u", socket_file()};
   all.insert(all.end(), arguments.begin(), arguments.end());
   return run_program(*router_, all, input);
+}
+
+Fd Daemon::connect() const {
+  Fd socket(check_call(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, socket_file().c_str(), sizeof address.sun_path - 1);
+  check_call(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+             "connect to the control socket");
+  return socket;
 }
 
 bool Daemon::pause_ends_it() const {

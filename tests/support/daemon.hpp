@@ -58,6 +58,9 @@ class Daemon {
                                      const std::vector<std::string>& arguments,
                                      std::string_view input = {}) const;
 
+  /// A bare connection to the control socket.
+  [[nodiscard]] Fd connect() const;
+
   /// Asks again and again until `condition` holds; false when time is over or the daemon ended.
   template <class Condition>
   bool eventually(Condition&& condition, Duration patience = kPatience) const {

@@ -215,6 +215,16 @@ TEST_CASE("a running process can be signalled, and one that outlives its welcome
   CHECK(stuck.exit_code == -1);
 }
 
+TEST_CASE("a program can be run without any capability") {
+  NetNamespace net;
+  const std::vector<std::string> show{"grep", "CapEff", "/proc/self/status"};
+  const auto kept = run_program(net, show);
+  CHECK(kept.exit_code == 0);
+  CHECK(kept.out != "CapEff:\t0000000000000000\n");
+  const auto none = run_program(net, show, "", kPatience, Privilege::none);
+  CHECK(none.out == "CapEff:\t0000000000000000\n");
+}
+
 TEST_CASE("temporary directories vanish with their contents") {
   std::filesystem::path kept;
   {

@@ -40,11 +40,16 @@ Fd make_buffer(const char* name) {
 
 /// Only async-signal-safe calls: other threads may hold any lock at the time of the fork.
 [[noreturn]] void become_program(int network, const std::array<int, 3>& standard, char** arguments,
-                                 pid_t parent) {
+                                 pid_t parent, Privilege privilege) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent || ::setns(network, CLONE_NEWNET) < 0) ::_exit(126);
   for (int target = 0; target < 3; ++target)
     ::dup2(standard[static_cast<std::size_t>(target)], target);
+  if (privilege == Privilege::none) {
+    // What the bounding set lacks, root does not get when it executes a program.
+    for (unsigned long capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0;)
+      ++capability;
+  }
   // The test's own handlers must not run here, however early a signal comes.
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   sigset_t none;
@@ -101,7 +106,7 @@ std::ostream& operator<<(std::ostream& out, const ExitStatus& status) {
 }
 
 Process::Process(const NetNamespace& where, const std::vector<std::string>& arguments,
-                 std::string_view input)
+                 std::string_view input, Privilege privilege)
     : input_(check_call(::memfd_create("input", MFD_CLOEXEC), "memfd_create")),
       out_(make_buffer("stdout")),
       err_(make_buffer("stderr")) {
@@ -121,7 +126,7 @@ Process::Process(const NetNamespace& where, const std::vector<std::string>& argu
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   pid_ = ::fork();
-  if (pid_ == 0) become_program(where.fd(), standard, pointers.data(), parent);
+  if (pid_ == 0) become_program(where.fd(), standard, pointers.data(), parent, privilege);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   check_call(pid_, "fork");
   // glibc 2.36 declares pidfd_open() without C linkage.
@@ -171,8 +176,8 @@ std::ostream& operator<<(std::ostream& out, const ProgramResult& result) {
 }
 
 ProgramResult run_program(const NetNamespace& where, const std::vector<std::string>& arguments,
-                          std::string_view input, Duration patience) {
-  Process process(where, arguments, input);
+                          std::string_view input, Duration patience, Privilege privilege) {
+  Process process(where, arguments, input, privilege);
   const auto status = process.wait(patience);
   return {.exit_code = status ? status->code : -1, .out = process.out(), .err = process.err()};
 }

@@ -53,12 +53,15 @@ struct ExitStatus {
 };
 std::ostream& operator<<(std::ostream& out, const ExitStatus& status);
 
+/// What a program may do: as much as this process, or nothing that needs a capability.
+enum class Privilege { kept, none };
+
 /// A child process inside a network namespace. Its output is kept in memory, its input is the
 /// given text. It is killed with this object and with the thread that started it.
 class Process {
  public:
   Process(const NetNamespace& where, const std::vector<std::string>& arguments,
-          std::string_view input = {});
+          std::string_view input = {}, Privilege privilege = Privilege::kept);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -92,7 +95,8 @@ std::ostream& operator<<(std::ostream& out, const ProgramResult& result);
 
 /// Runs a program to its end; one that does not end in time is killed.
 ProgramResult run_program(const NetNamespace& where, const std::vector<std::string>& arguments,
-                          std::string_view input = {}, Duration patience = kPatience);
+                          std::string_view input = {}, Duration patience = kPatience,
+                          Privilege privilege = Privilege::kept);
 
 /// Adopts processes that detach themselves from their parent, so that they can be waited for.
 void become_subreaper();

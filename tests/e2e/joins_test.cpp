@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <doctest/doctest.h>
+
+#include <sstream>
+
+#include "tests/e2e/lab.hpp"
+
+namespace mcast::testing {
+namespace {
+
+/// The groups the kernel lists for one interface in /proc/net/igmp, as its hexadecimal words.
+std::string igmp_section(const NetNamespace& net, const std::string& interface) {
+  std::istringstream table(net.read_proc_net("igmp"));
+  std::string line;
+  std::string section;
+  bool inside = false;
+  while (std::getline(table, line)) {
+    if (!line.starts_with('\t'))
+      inside = contains(line, "\t" + interface + " ");
+    else if (inside)
+      section += line + "\n";
+  }
+  return section;
+}
+
+/// Lines of a table with one entry per line that name the interface.
+std::string lines_of(const std::string& table, const std::string& interface) {
+  std::istringstream lines(table);
+  std::string line;
+  std::string found;
+  while (std::getline(lines, line))
+    if (contains(line + " ", " " + interface + " ")) found += line + "\n";
+  return found;
+}
+
+struct Memberships {
+  const char* line;      ///< of the configuration
+  const char* file;      ///< below /proc/net
+  const char* expected;  ///< in that file, on the interface's lines
+};
+constexpr Memberships kMemberships[] = {
+    {"mgroup from eth1 group 239.1.1.1\n", "igmp", "010101EF"},
+    {"mgroup from eth1 group ff1e::101\n", "igmp6", "ff1e0000000000000000000000000101"},
+    {"mgroup from eth1 source 10.1.0.2 group 232.1.1.1\n", "mcfilter", "0xe8010101 0x0a010002"},
+    {"ssmgroup from eth1 source 10.1.0.2 group 232.1.1.2\n", "mcfilter", "0xe8010102 0x0a010002"},
+    {"mgroup from eth1 source fd00:1::2 group ff3e::101\n", "mcfilter6",
+     "ff3e0000000000000000000000000101 fd000001000000000000000000000002"},
+};
+
+bool joined(const NetNamespace& net, const Memberships& membership) {
+  const std::string table = std::string_view(membership.file) == "igmp"
+                                ? igmp_section(net, "eth1")
+                                : lines_of(net.read_proc_net(membership.file), "eth1");
+  return contains(table, membership.expected);
+}
+
+std::string all_lines() {
+  std::string config;
+  for (const auto& membership : kMemberships) config += membership.line;
+  return config;
+}
+
+TEST_CASE("groups are joined, any-source and source-specific, in both families") {
+  Lab lab;
+  Daemon daemon(lab.router(), all_lines());
+  for (const auto& membership : kMemberships) {
+    CAPTURE(std::string(membership.line));
+    CHECK(daemon.eventually([&] { return joined(lab.router(), membership); }));
+  }
+}
+
+TEST_CASE("joins are made again when their interface is deleted and made again") {
+  Lab lab;
+  Daemon daemon(lab.router(), all_lines());
+  for (int round = 0; round < 3; ++round) {
+    lab.net.pull("eth1");
+    lab.net.plug("eth1", lab.first);
+    for (const auto& membership : kMemberships) {
+      CAPTURE(std::string(membership.line));
+      CHECK(daemon.eventually([&] { return joined(lab.router(), membership); }));
+    }
+  }
+}
+
+TEST_CASE("joins move with the name they were written for") {
+  Lab lab;
+  Daemon daemon(lab.router(), all_lines());
+  lab.router().rename_link("eth1", "old1");
+  lab.router().rename_link("eth2", "eth1");
+  for (const auto& membership : kMemberships) {
+    CAPTURE(std::string(membership.line));
+    CHECK(daemon.eventually([&] { return joined(lab.router(), membership); }));
+  }
+  CHECK(daemon.eventually([&] {
+    return !contains(igmp_section(lab.router(), "old1"), "010101EF") &&
+           lines_of(lab.router().read_proc_net("mcfilter"), "old1").empty();
+  }));
+}
+
+TEST_CASE("a wildcard and an absent interface join when they can") {
+  Lab lab;
+  Daemon daemon(lab.router(),
+                "mgroup from lan+ group 239.1.1.1\nmgroup from wg0 group 239.1.1.2\n");
+  lab.net.plug("lan3", lab.first);
+  CHECK(
+      daemon.eventually([&] { return contains(igmp_section(lab.router(), "lan3"), "010101EF"); }));
+  lab.net.plug("wg0", lab.second);
+  CHECK(daemon.eventually([&] { return contains(igmp_section(lab.router(), "wg0"), "020101EF"); }));
+}
+
+TEST_CASE("more groups are joined than the kernel allows one socket") {
+  Lab lab;
+  std::string config;
+  for (int i = 0; i < 100; ++i) config += fmt::format("mgroup from eth1 group 239.2.0.{}\n", i + 1);
+  config += "mgroup from eth1 group 239.3.0.0/26\n";
+  Daemon daemon(lab.router(), config);
+  CHECK(daemon.eventually([&] {
+    const std::string groups = igmp_section(lab.router(), "eth1");
+    return contains(groups, "640002EF") && contains(groups, "3F0003EF") &&
+           contains(groups, "000003EF");
+  }));
+}
+
+TEST_CASE("commands join and leave") {
+  Lab lab;
+  Daemon daemon(lab.router(), "");
+  CHECK(daemon.ctl({"join", "eth1", "239.1.1.1"}).exit_code == 0);
+  CHECK(joined(lab.router(), kMemberships[0]));
+  CHECK(daemon.ctl({"join", "eth1", "fd00:1::2", "ff3e::101"}).exit_code == 0);
+  CHECK(joined(lab.router(), kMemberships[4]));
+  CHECK(daemon.ctl({"leave", "eth1", "239.1.1.1"}).exit_code == 0);
+  CHECK_FALSE(joined(lab.router(), kMemberships[0]));
+  CHECK(daemon.ctl({"leave", "eth1", "fd00:1::2", "ff3e::101"}).exit_code == 0);
+  CHECK_FALSE(joined(lab.router(), kMemberships[4]));
+}
+
+TEST_CASE("a reload leaves what is no longer written and keeps the rest") {
+  Lab lab;
+  Daemon daemon(lab.router(), all_lines());
+  daemon.write_config(kMemberships[1].line);
+  REQUIRE(daemon.ctl({"reload"}).exit_code == 0);
+  CHECK(joined(lab.router(), kMemberships[1]));
+  CHECK_FALSE(joined(lab.router(), kMemberships[0]));
+  CHECK_FALSE(joined(lab.router(), kMemberships[2]));
+  CHECK_FALSE(joined(lab.router(), kMemberships[4]));
+}
+
+}  // namespace
+}  // namespace mcast::testing
