@@ -126,7 +126,8 @@ struct ParsedConfig {
 /// configuration is valid is the same on every host.
 [[nodiscard]] ParsedConfig parse_config(FileReader& reader, const std::string& path);
 
-/// One rule as words, as the control commands and batch lines use them: IIF [SOURCE] GROUP [OIF...].
+/// One rule as words, as the control commands and batch lines use them: IIF [SOURCE] GROUP
+/// [OIF...].
 struct RouteWords {
   Path path;
   Prefix source;

@@ -185,6 +185,7 @@ class Checker {
     return fmt::format("{}:{}", printable(config_.files[where.file]), where.line);
   }
   void warn(Location at, fmt::format_string<std::string> text, Location other) {
+    if (!diagnostics_.keeps_warnings()) return diagnostics_.drop_warning();
     diagnostics_.warning(config_.files[at.file], at.line, 0, fmt::format(text, place(other)));
   }
   void fail_line(Location at, std::string message) {

@@ -64,15 +64,17 @@ bool ConfigLexer::next(std::vector<Word>& words) {
 }
 
 void ConfigLexer::read_word(std::vector<Word>& words) {
-  const char* const begin = at_++;
-  while (at_ != end_) {
-    const Kind kind = kind_of(*at_);
-    const bool inside = kind == Kind::word || (kind == Kind::backslash && !continues_line(at_));
-    if (!inside) break;
-    ++at_;
+  const char* const begin = at_;
+  const char* p = begin + 1;
+  const char* const end = end_;
+  while (true) {
+    while (p != end && kind_of(*p) == Kind::word) ++p;
+    if (p == end || kind_of(*p) != Kind::backslash || continues_line(p)) break;
+    ++p;
   }
+  at_ = p;
   if (words.size() == kMaxWords) return;
-  words.push_back({std::string_view(begin, static_cast<std::size_t>(at_ - begin)), line_,
+  words.push_back({std::string_view(begin, static_cast<std::size_t>(p - begin)), line_,
                    static_cast<std::uint32_t>(begin - line_begin_ + 1)});
 }
 

@@ -23,6 +23,9 @@ class DiagnosticList {
   void error(std::string_view file, std::uint32_t line, std::uint32_t column, std::string message);
   void warning(std::string_view file, std::uint32_t line, std::uint32_t column,
                std::string message);
+  /// Whether another warning would be kept; if not, `drop_warning` counts it without its text.
+  [[nodiscard]] bool keeps_warnings() const { return warnings_ < kMaxDiagnostics; }
+  void drop_warning() { ++warnings_; }
   [[nodiscard]] std::size_t errors() const { return errors_; }
   [[nodiscard]] bool full() const { return errors_ >= kMaxDiagnostics; }
   /// Says how much was left out.

@@ -87,8 +87,8 @@ class Engine {
   void acknowledge(const Op& op, const Result<void>& outcome, Milliseconds now);
   /// When `plan` has to be called again without a new event; none if never.
   [[nodiscard]] std::optional<Milliseconds> next_deadline() const;
-  /// Facts worth a line in the log since the last call: rules refused, steps failed, interfaces that
-  /// do not count, and that these conditions ended.
+  /// Facts worth a line in the log since the last call: rules refused, steps failed, interfaces
+  /// that do not count, and that these conditions ended.
   [[nodiscard]] std::vector<Notice> take_notices();
 
   // --- Learned flows -----------------------------------------------------------------------------

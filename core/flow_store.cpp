@@ -85,6 +85,8 @@ void FlowStore::reserve(std::size_t count) {
   if (buckets_for(count) > buckets_.size()) rehash(buckets_for(count));
 }
 
-void FlowStore::clear() { *this = FlowStore{}; }
+void FlowStore::clear() {
+  *this = FlowStore{};
+}
 
 }  // namespace mcast

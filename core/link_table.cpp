@@ -22,7 +22,9 @@ bool LinkTable::put(const Link& link) {
   return true;
 }
 
-bool LinkTable::remove(IfIndex index) { return links_.erase(index) != 0; }
+bool LinkTable::remove(IfIndex index) {
+  return links_.erase(index) != 0;
+}
 
 const Link* LinkTable::find(IfIndex index) const {
   const auto position = links_.find(index);

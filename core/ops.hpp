@@ -81,8 +81,8 @@ using Plan = std::vector<Op>;
 /// What the kernel asks or reports about a flow.
 struct Upcall {
   enum class Kind : std::uint8_t {
-    no_cache,    ///< no entry for the flow; up to four packets wait for one
-    wrong_vif,   ///< a packet arrived on another interface than the entry's parent
+    no_cache,   ///< no entry for the flow; up to four packets wait for one
+    wrong_vif,  ///< a packet arrived on another interface than the entry's parent
   };
   Kind kind = Kind::no_cache;
   TableKey table;

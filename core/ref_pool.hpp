@@ -8,7 +8,8 @@
 
 namespace mcast {
 
-/// "No such thing" for the 32-bit numbers by which tables refer to rules, flows, shapes and fanouts.
+/// "No such thing" for the 32-bit numbers by which tables refer to rules, flows, shapes and
+/// fanouts.
 inline constexpr std::uint32_t kNone = 0xffffffffU;
 
 /// Keeps each distinct value once, under a small number, for as long as somebody refers to it.

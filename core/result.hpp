@@ -20,8 +20,8 @@ enum class ErrorCode {
   no_kernel_support,  ///< the kernel lacks multicast routing, or this family or table of it
   table_in_use,       ///< another program owns the routing table
   no_slots,           ///< all VIFs or MIFs of the table are taken
-  limit_reached,      ///< a kernel limit other than slots; the text names the setting that raises it
-  overflow,           ///< an event socket lost messages
+  limit_reached,  ///< a kernel limit other than slots; the text names the setting that raises it
+  overflow,       ///< an event socket lost messages
   would_block,
   connection,  ///< the peer cannot be reached or went away
   os,          ///< any other failure of a system call
@@ -48,11 +48,11 @@ using Result = std::expected<T, Error>;
 
 /// Yields the value of a Result, or returns its error from the enclosing function. A GNU statement
 /// expression, which g++ and clang both have.
-#define TRY(...)                                                  \
-  __extension__({                                                 \
-    auto mcast_try_result = (__VA_ARGS__);                        \
-    if (!mcast_try_result) {                                      \
+#define TRY(...)                                                   \
+  __extension__({                                                  \
+    auto mcast_try_result = (__VA_ARGS__);                         \
+    if (!mcast_try_result) {                                       \
       return std::unexpected(std::move(mcast_try_result.error())); \
-    }                                                             \
-    *std::move(mcast_try_result);                                 \
+    }                                                              \
+    *std::move(mcast_try_result);                                  \
   })

@@ -49,6 +49,11 @@ class RuleStore {
     rules_[id].path = kNone;
     if (rules_[id].where.line == 0) free_.push_back(id);
   }
+  /// Puts back what `remove` took away; `id` must not have been used again since.
+  void restore(std::uint32_t id, const Rule& rule) {
+    std::erase(free_, id);
+    rules_[id] = rule;
+  }
   void reserve(std::size_t count) { rules_.reserve(count); }
 
   [[nodiscard]] Rule& operator[](std::uint32_t id) { return rules_[id]; }

@@ -31,9 +31,9 @@ struct InterfaceStatus {
 };
 
 enum class RuleState : std::uint8_t {
-  active,    ///< installed, or ready to learn
-  waiting,   ///< an interface it names is absent
-  refused,   ///< it cannot be carried out; the reason says why
+  active,   ///< installed, or ready to learn
+  waiting,  ///< an interface it names is absent
+  refused,  ///< it cannot be carried out; the reason says why
 };
 
 struct RouteStatus {
@@ -85,8 +85,8 @@ struct TableStatus {
   bool open = false;
   std::string why_not;
   std::size_t slots = 0;
-  std::size_t slots_used = 0;      ///< bound or reserved
-  std::size_t entries = 0;         ///< in the kernel
+  std::size_t slots_used = 0;  ///< bound or reserved
+  std::size_t entries = 0;     ///< in the kernel
   std::size_t learned = 0;
   std::size_t stop_filters = 0;
 };

@@ -106,7 +106,7 @@ class Table {
   [[nodiscard]] TableStatus status() const;
 
  private:
-  using PathSet = std::vector<std::uint32_t>;  ///< numbers of paths, sorted
+  using PathSet = std::vector<std::uint32_t>;     ///< numbers of paths, sorted
   using TemplateKey = std::pair<Prefix, Prefix>;  ///< group, source
 
   // table_rules.cpp

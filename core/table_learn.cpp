@@ -43,8 +43,8 @@ void Table::upcall(const Upcall& upcall) {
 
 Table::Match Table::match_template(const FlowKey& key, const Link& arrival) const {
   for (const auto& [lengths, count] : template_lengths_) {
-    const auto found = templates_.find(
-        {Prefix(key.group, lengths.first), Prefix(key.source, lengths.second)});
+    const auto found =
+        templates_.find({Prefix(key.group, lengths.first), Prefix(key.source, lengths.second)});
     if (found == templates_.end()) continue;
     Match exact;
     Match wildcard;
@@ -111,7 +111,8 @@ void Table::enforce_limit(std::list<std::uint32_t>& list, std::size_t limit) {
   while (list.size() > limit) drop_dynamic(list.front());
 }
 
-/// Asks again about every learned flow and stop filter, after rules or the holders of slots changed.
+/// Asks again about every learned flow and stop filter, after rules or the holders of slots
+/// changed.
 void Table::rematch_dynamic() {
   rematch_needed_ = false;
   std::vector<std::uint32_t> all(learned_.begin(), learned_.end());

@@ -4,20 +4,10 @@
 
 #include <algorithm>
 
+#include "core/backoff.hpp"
 #include "core/table.hpp"
 
 namespace mcast {
-
-namespace {
-
-constexpr Milliseconds kFirstRetry = 100;
-constexpr Milliseconds kLastRetry = 30'000;
-
-Milliseconds backoff(unsigned failures) {
-  return std::min(kFirstRetry << std::min(failures, 10U), kLastRetry);
-}
-
-}  // namespace
 
 Table::Table(TableKey key, const FamilyTraits& traits, Limits limits, const LinkTable& links,
              RuleStore& rules, std::vector<Notice>& notices)
@@ -120,7 +110,8 @@ std::uint32_t Table::wanted_shape(const Flow& flow) {
 }
 
 /// The part of a shape that can be put now: outputs whose slot is bound to its holder. The kernel
-/// would drop unbound ones silently (ipmr.c, ipmr_update_thresholds), and the ledger would be wrong.
+/// would drop unbound ones silently (ipmr.c, ipmr_update_thresholds), and the ledger would be
+/// wrong.
 MfcShape Table::restricted(const MfcShape& shape) const {
   MfcShape result = shape;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -145,7 +136,8 @@ bool Table::is_satisfied(const Flow& flow, std::uint32_t wanted) const {
   if (have.parent != want.parent) return false;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (have.ttls[i] == want.ttls[i]) continue;
-    if (have.ttls[i] != 0 || slots_[VifIndex{static_cast<std::uint16_t>(i)}].in_place()) return false;
+    if (have.ttls[i] != 0 || slots_[VifIndex{static_cast<std::uint16_t>(i)}].in_place())
+      return false;
   }
   return true;
 }
@@ -237,8 +229,8 @@ void Table::plan_shrinking(Plan& plan, const std::vector<VifIndex>& changing) {
     const Flow& flow = flows_[dirty_[i]];
     if (flow.observed == kNone || flow.has(Flow::kRetry)) continue;
     const std::uint32_t wanted = wanted_shape(flow);
-    const bool in_danger = std::ranges::any_of(
-        changing, [&](VifIndex slot) { return endangers(flow, wanted, slot); });
+    const bool in_danger =
+        std::ranges::any_of(changing, [&](VifIndex slot) { return endangers(flow, wanted, slot); });
     if (!in_danger) continue;
     const VifIndex parent = shapes_[flow.observed].parent;
     const bool keep = wanted != kNone && traits_.update_clears_outputs &&
@@ -271,8 +263,8 @@ void Table::plan_flow(Plan& plan, std::uint32_t id) {
     collect_if_unused(id);
     return;
   }
-  const bool replace = flow.observed != kNone &&
-                       (wanted == kNone || flow.has(Flow::kRewrite) || !traits_.update_clears_outputs);
+  const bool replace = flow.observed != kNone && (wanted == kNone || flow.has(Flow::kRewrite) ||
+                                                  !traits_.update_clears_outputs);
   if (replace) plan.emplace_back(DropMfc{key_, flow.key, shapes_[flow.observed].parent});
   if (wanted == kNone) return;
   const MfcShape& want = shapes_[wanted];
@@ -365,8 +357,9 @@ void Table::acknowledge(const UnbindVif& op, const Result<void>& outcome, Millis
 
 void Table::fail_flow(std::uint32_t id, const Error& error, Milliseconds now) {
   if (failures_ == 0) {
-    notices_.push_back({NoticeLevel::error, fmt::format("route {} not installed: {}",
-                                                        flows_[id].key.to_string(), error.message)});
+    notices_.push_back(
+        {NoticeLevel::error,
+         fmt::format("route {} not installed: {}", flows_[id].key.to_string(), error.message)});
   }
   Flow& flow = flows_[id];
   if (!flow.has(Flow::kRetry)) {
@@ -379,9 +372,9 @@ void Table::fail_flow(std::uint32_t id, const Error& error, Milliseconds now) {
 void Table::fail_slot(Slot& slot, const Error& error, Milliseconds now) {
   if (slot.error != error.message) {
     slot.error = error.message;
-    notices_.push_back({NoticeLevel::error, fmt::format("interface {} gets no {} slot: {}",
-                                                        slot.holder.name, to_string(key_.family),
-                                                        error.message)});
+    notices_.push_back(
+        {NoticeLevel::error, fmt::format("interface {} gets no {} slot: {}", slot.holder.name,
+                                         to_string(key_.family), error.message)});
   }
   slot.retry_at = now + backoff(slot.failures++);
 }

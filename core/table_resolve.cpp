@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// From names to slots: which interfaces the rules mean now, who gets a slot, and what entries follow.
+// From names to slots: which interfaces the rules mean now, who gets a slot, and what entries
+// follow.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +14,9 @@ namespace mcast {
 namespace {
 
 bool names_exactly(const Path& path, const Link& link) {
-  const auto names = [&](const InterfacePattern& p) { return !p.is_wildcard() && matches(p, link); };
+  const auto names = [&](const InterfacePattern& p) {
+    return !p.is_wildcard() && matches(p, link);
+  };
   return names(path.iif) || std::ranges::any_of(path.oifs, names);
 }
 
@@ -68,11 +71,14 @@ std::string Table::slot_holders() const {
   return names;
 }
 
-/// The interfaces that get a slot. Rules ask in configuration order: the interfaces that a rule names
-/// must all fit or the rule is refused, its wildcards take what fits; then phyint and mgroup lines.
+/// The interfaces that get a slot. Rules ask in configuration order: the interfaces that a rule
+/// names must all fit or the rule is refused, its wildcards take what fits; then phyint and mgroup
+/// lines.
 std::vector<const Link*> Table::admit(std::vector<std::uint32_t>& order) {
   std::vector<const Link*> admitted;
-  const auto is_admitted = [&](const Link* link) { return std::ranges::count(admitted, link) != 0; };
+  const auto is_admitted = [&](const Link* link) {
+    return std::ranges::count(admitted, link) != 0;
+  };
   const auto select = [&](const auto& wanted) {
     std::vector<const Link*> found;
     for (const auto& [index, link] : links_.all()) {
@@ -84,8 +90,8 @@ std::vector<const Link*> Table::admit(std::vector<std::uint32_t>& order) {
     Fanout& fanout = fanouts_[id];
     const PathSet& paths = path_sets_[id];
     const auto any_path = [&](auto test, const Link& link) {
-      return std::ranges::any_of(paths,
-                                 [&](std::uint32_t path) { return test(rules_.paths[path], link); });
+      return std::ranges::any_of(
+          paths, [&](std::uint32_t path) { return test(rules_.paths[path], link); });
     };
     const auto named = select([&](const Link& link) { return any_path(names_exactly, link); });
     const std::size_t free = slots_.size() - admitted.size();
@@ -214,8 +220,8 @@ MfcShape Table::shape_for(const std::vector<std::uint32_t>& paths, VifIndex arri
     const Link& holder = slots_[out].holder;
     if (!slots_[out].has_holder()) continue;
     for (const std::uint32_t path : paths) {
-      const bool meant = std::ranges::any_of(
-          rules_.paths[path].oifs, [&](const InterfacePattern& oif) {
+      const bool meant =
+          std::ranges::any_of(rules_.paths[path].oifs, [&](const InterfacePattern& oif) {
             // A wildcard never sends back where the packet came from; an explicit name does.
             return matches(oif, holder) && !(oif.is_wildcard() && out == arrival);
           });

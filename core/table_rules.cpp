@@ -23,8 +23,12 @@ std::uint32_t Table::acquire_fanout(const PathSet& paths, std::uint32_t first_ru
 /// The fanout of one rule alone, without a search if the last one asked for was the same.
 std::uint32_t Table::acquire_single_fanout(std::uint32_t rule) {
   const std::uint32_t path = rules_[rule].path;
-  if (path == recent_path_ && path_sets_.is_live(recent_fanout_) &&
-      path_sets_[recent_fanout_] == PathSet{path}) {
+  const auto is_recent = [&] {
+    if (path != recent_path_ || !path_sets_.is_live(recent_fanout_)) return false;
+    const PathSet& paths = path_sets_[recent_fanout_];
+    return paths.size() == 1 && paths.front() == path;
+  };
+  if (is_recent()) {
     path_sets_.add_reference(recent_fanout_);
     fanouts_[recent_fanout_].first_rule = std::min(fanouts_[recent_fanout_].first_rule, rule);
     return recent_fanout_;
@@ -35,8 +39,12 @@ std::uint32_t Table::acquire_single_fanout(std::uint32_t rule) {
 }
 
 void Table::release_fanout(std::uint32_t fanout) {
+  if (path_sets_.references(fanout) > 1) {
+    path_sets_.release(fanout);
+    return;
+  }
   const PathSet paths = path_sets_[fanout];
-  if (!path_sets_.release(fanout)) return;
+  path_sets_.release(fanout);
   for (const std::uint32_t path : paths) rules_.paths.release(path);
   for (const auto& candidate : fanouts_[fanout].candidates) shapes_.release(candidate.shape);
   fanouts_[fanout] = Fanout{};

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "core/engine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "core/engine_state.hpp"
+
+namespace mcast {
+
+// --- State ---------------------------------------------------------------------------------------
+
+Engine::State::State(const KernelTraits& kernel_traits, const EngineOptions& engine_options)
+    : traits(kernel_traits),
+      options(engine_options),
+      memberships(links, notices, engine_options.max_joins_per_rule) {
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    const TableKey key = default_table(family);
+    const Table::Limits limits{.stop_filters = options.max_stop_filters,
+                               .learned = options.max_learned};
+    tables.emplace(key,
+                   std::make_unique<Table>(key, traits.of(family), limits, links, rules, notices));
+  }
+}
+
+TableKey Engine::State::default_table(Family family) const {
+  return {family, family == Family::ipv4 ? options.default_ipv4 : options.default_ipv6};
+}
+
+Table& Engine::State::table_of(const Rule& rule) {
+  return *tables.at(default_table(rule.group.family()));
+}
+const Table& Engine::State::table_of(const Rule& rule) const {
+  return *tables.at(default_table(rule.group.family()));
+}
+
+/// phyint and mgroup lines ask for a slot: the former in both families, the latter in its own.
+void Engine::State::update_claims() {
+  for (const auto& [key, table] : tables) {
+    std::vector<SlotClaim> claims;
+    for (const InterfaceRule& rule : links.rules()) {
+      if (rule.enable.value_or(true)) claims.push_back({rule.interface, rule.where});
+    }
+    for (const JoinRule& rule : memberships.rules()) {
+      if (rule.group.family() == key.family) claims.push_back({rule.iif, rule.where});
+    }
+    table->set_claims(std::move(claims));
+  }
+}
+
+void Engine::State::add_rule(const Prefix& source, const Prefix& group, const Path& path,
+                             Location where) {
+  const std::uint32_t id = rules.add(source, group, path, where);
+  table_of(rules[id]).attach(id);
+  remember(AddedRule{id});
+}
+
+void Engine::State::remove_rule(std::uint32_t id) {
+  const Rule rule = rules[id];
+  table_of(rule).detach(id);
+  if (in_transaction) {
+    rules.paths.add_reference(rule.path);
+    remember(RemovedRule{id, rule});
+  }
+  rules.remove(id);
+}
+
+void Engine::State::forget_undo() {
+  for (const Undo& undo : undo_log) {
+    if (const auto* removed = std::get_if<RemovedRule>(&undo))
+      rules.paths.release(removed->rule.path);
+  }
+  undo_log.clear();
+  in_transaction = false;
+}
+
+bool Engine::State::is_named_by_a_rule(const InterfacePattern& pattern) const {
+  for (std::uint32_t id = 0; id < rules.paths.bound(); ++id) {
+    if (!rules.paths.is_live(id)) continue;
+    const Path& path = rules.paths[id];
+    if (path.iif == pattern || std::ranges::count(path.oifs, pattern) != 0) return true;
+  }
+  const auto same_join = [&](const JoinRule& rule) { return rule.iif == pattern; };
+  const auto same_phyint = [&](const InterfaceRule& rule) { return rule.interface == pattern; };
+  return std::ranges::any_of(memberships.rules(), same_join) ||
+         std::ranges::any_of(links.rules(), same_phyint);
+}
+
+/// A command that names an interface nobody has heard of is a slip of the keyboard, not a wish.
+Result<void> Engine::State::check_known(const InterfacePattern& pattern) const {
+  if (pattern.is_wildcard() || links.find(pattern.stem()) != nullptr ||
+      is_named_by_a_rule(pattern)) {
+    return {};
+  }
+  std::vector<std::string_view> names;
+  for (const auto& [index, link] : links.all()) names.push_back(link.name);
+  const auto close = closest_match(pattern.stem(), names);
+  const std::string hint =
+      close ? fmt::format("; did you mean \"{}\"?", *close)
+            : fmt::format("; to wait for it, write \"phyint {}\" in the configuration",
+                          pattern.stem());
+  return fail(ErrorCode::no_such_interface,
+              fmt::format("\"{}\": no such interface{}", pattern.stem(), hint));
+}
+
+// --- Tables --------------------------------------------------------------------------------------
+
+Engine::Engine(const KernelTraits& traits, const EngineOptions& options)
+    : state_(std::make_unique<State>(traits, options)) {}
+Engine::~Engine() = default;
+
+void Engine::table_opened(TableKey table) {
+  state_->tables.at(table)->opened();
+}
+
+void Engine::table_lost(TableKey table, std::string why) {
+  state_->tables.at(table)->lost(std::move(why));
+}
+
+// --- Intent --------------------------------------------------------------------------------------
+
+void Engine::set_config(Config config) {
+  State& s = *state_;
+  s.forget_undo();
+  s.files = std::move(config.files);
+  s.links.set_rules(std::move(config.interfaces));
+  for (const auto& [key, table] : s.tables) table->begin_replacing_rules();
+  const std::vector<Rule> old = s.rules.take_all();
+  s.rules.reserve(config.routes.size());
+
+  std::map<TableKey, std::size_t> counts;
+  for (const RouteRule& rule : config.routes) ++counts[s.default_table(rule.group.family())];
+  for (const auto& [key, count] : counts) s.tables.at(key)->reserve_flows(count);
+
+  std::vector<std::uint32_t> paths(config.paths.size(), kNone);
+  for (const RouteRule& route : config.routes) {
+    std::uint32_t& path = paths[route.path.value];
+    if (path == kNone) {
+      path = s.rules.paths.acquire(config.paths[route.path]);
+    } else {
+      s.rules.paths.add_reference(path);
+    }
+    const std::uint32_t id = s.rules.add(Rule{route.source, route.group, path, route.where, kNone});
+    s.table_of(s.rules[id]).attach(id);
+  }
+  for (const auto& [key, table] : s.tables) table->end_replacing_rules();
+  for (const Rule& rule : old) {
+    if (rule.path != kNone) s.rules.paths.release(rule.path);
+  }
+  s.memberships.set_rules(std::move(config.joins));
+  s.update_claims();
+  for (const auto& [index, link] : s.links.all()) s.note_link(link);
+}
+
+Result<void> Engine::add_route(const RouteWords& words) {
+  State& s = *state_;
+  TRY(s.check_known(words.path.iif));
+  for (const auto& oif : words.path.oifs) TRY(s.check_known(oif));
+  Table& table = *s.tables.at(s.default_table(words.group.family()));
+  if (!table.is_open() && !table.why_not_open().empty()) {
+    return fail(ErrorCode::no_kernel_support, table.why_not_open());
+  }
+  for (const std::uint32_t id : table.rules_for(words.source, words.group, words.path.iif)) {
+    s.remove_rule(id);
+  }
+  s.add_rule(words.source, words.group, words.path, Location{});
+  return {};
+}
+
+Result<void> Engine::remove_route(const RouteWords& words) {
+  State& s = *state_;
+  Table& table = *s.tables.at(s.default_table(words.group.family()));
+  const auto found = table.rules_for(words.source, words.group, words.path.iif);
+  const std::string name =
+      fmt::format("({}, {}) from {}", words.source.is_any() ? "*" : words.source.to_string(),
+                  words.group.to_string(), words.path.iif.to_string());
+  if (found.empty()) {
+    TRY(s.check_known(words.path.iif));
+    return fail(ErrorCode::not_found, fmt::format("{}: no such route", name));
+  }
+  for (const auto& oif : words.path.oifs) {
+    const bool used = std::ranges::any_of(found, [&](std::uint32_t id) {
+      return std::ranges::count(s.rules.path_of(id).oifs, oif) != 0;
+    });
+    if (used) continue;
+    TRY(s.check_known(oif));
+    return fail(ErrorCode::not_found,
+                fmt::format("route {} has no outbound interface {}", name, oif.to_string()));
+  }
+  for (const std::uint32_t id : found) {
+    Path rest = s.rules.path_of(id);
+    const Location where = s.rules[id].where;
+    const std::size_t gone = std::erase_if(rest.oifs, [&](const InterfacePattern& oif) {
+      return std::ranges::count(words.path.oifs, oif) != 0;
+    });
+    if (!words.path.oifs.empty() && gone == 0) continue;
+    s.remove_rule(id);
+    if (!words.path.oifs.empty()) s.add_rule(words.source, words.group, rest, where);
+  }
+  return {};
+}
+
+Result<void> Engine::join(const JoinWords& words) {
+  State& s = *state_;
+  TRY(s.check_known(words.iif));
+  const JoinRule rule{words.iif, words.source, words.group, Location{}};
+  if (s.memberships.is_too_large(rule)) {
+    return fail(ErrorCode::limit_reached,
+                fmt::format("{}: stands for more than {} joins; use a longer prefix",
+                            words.group.to_string(), s.options.max_joins_per_rule));
+  }
+  if (s.memberships.contains(words)) return {};
+  s.memberships.add(rule);
+  s.remember(State::AddedJoin{words});
+  s.update_claims();
+  return {};
+}
+
+Result<void> Engine::leave(const JoinWords& words) {
+  State& s = *state_;
+  const auto found = std::ranges::find_if(s.memberships.rules(), [&](const JoinRule& rule) {
+    return rule.iif == words.iif && rule.source == words.source && rule.group == words.group;
+  });
+  if (found == s.memberships.rules().end()) {
+    TRY(s.check_known(words.iif));
+    return fail(ErrorCode::not_found, fmt::format("({}, {}) is not joined on {}",
+                                                  words.source ? words.source->to_string() : "*",
+                                                  words.group.to_string(), words.iif.to_string()));
+  }
+  s.remember(State::RemovedJoin{*found});
+  s.memberships.remove(words);
+  s.update_claims();
+  return {};
+}
+
+void Engine::begin() {
+  state_->forget_undo();
+  state_->in_transaction = true;
+}
+
+void Engine::commit() {
+  state_->forget_undo();
+}
+
+void Engine::rollback() {
+  State& s = *state_;
+  s.in_transaction = false;
+  for (; !s.undo_log.empty(); s.undo_log.pop_back()) {
+    State::Undo& undo = s.undo_log.back();
+    if (const auto* added = std::get_if<State::AddedRule>(&undo)) {
+      s.remove_rule(added->id);
+    } else if (const auto* removed = std::get_if<State::RemovedRule>(&undo)) {
+      // Steps are undone in reverse, so the record is free again.
+      s.rules.restore(removed->id, removed->rule);
+      s.table_of(removed->rule).attach(removed->id);
+    } else if (const auto* joined = std::get_if<State::AddedJoin>(&undo)) {
+      s.memberships.remove(joined->words);
+    } else if (const auto* left = std::get_if<State::RemovedJoin>(&undo)) {
+      s.memberships.add(left->rule);
+    }
+  }
+  s.update_claims();
+}
+
+void Engine::flush_learned() {
+  for (const auto& [key, table] : state_->tables) table->flush_learned();
+}
+
+// --- Facts ---------------------------------------------------------------------------------------
+
+void Engine::State::departed(IfIndex index) {
+  memberships.link_departed(index);
+  for (const auto& [key, table] : tables) table->link_departed(index);
+  link_notes.erase(index);
+}
+
+void Engine::link_changed(const Link& link) {
+  State& s = *state_;
+  const Link* known = s.links.find(link.index);
+  const bool renamed = known != nullptr && known->name != link.name;
+  if (!s.links.put(link)) return;
+  for (const auto& [key, table] : s.tables) {
+    if (renamed && s.traits.of(key.family).rename_is_departure) table->link_departed(link.index);
+    table->links_changed();
+  }
+  s.memberships.link_changed(link.index);
+  s.note_link(link);
+}
+
+void Engine::link_removed(IfIndex index) {
+  State& s = *state_;
+  if (s.links.remove(index)) s.departed(index);
+}
+
+void Engine::links_relearned(std::span<const Link> links) {
+  State& s = *state_;
+  std::set<IfIndex> present;
+  for (const Link& link : links) present.insert(link.index);
+  std::vector<IfIndex> gone;
+  for (const auto& [index, link] : s.links.all()) {
+    if (!present.contains(index)) gone.push_back(index);
+  }
+  for (const Link& link : links) {
+    const Link* known = s.links.find(link.index);
+    if (known != nullptr && known->incarnation != link.incarnation) gone.push_back(link.index);
+  }
+  // An index that is present may be another interface now, which is found out by asking the kernel
+  // about its slots.
+  for (const auto& [key, table] : s.tables) {
+    for (std::size_t i = 0; i < table->slots().size(); ++i) {
+      const VifIndex slot{static_cast<std::uint16_t>(i)};
+      if (table->slots()[slot].bound.value != 0) s.in_doubt.emplace_back(key, slot);
+    }
+  }
+  for (const IfIndex index : gone) {
+    if (present.contains(index)) {
+      s.memberships.link_departed(index);
+      s.links.remove(index);
+    } else {
+      link_removed(index);
+    }
+  }
+  for (const Link& link : links) link_changed(link);
+}
+
+std::vector<std::pair<TableKey, VifIndex>> Engine::slots_to_verify() {
+  return std::exchange(state_->in_doubt, {});
+}
+
+void Engine::slot_lost(TableKey table, VifIndex slot) {
+  state_->tables.at(table)->slot_lost(slot);
+}
+
+void Engine::flow_in_doubt(TableKey table, const FlowKey& flow) {
+  state_->tables.at(table)->flow_in_doubt(flow);
+}
+
+void Engine::upcall(const Upcall& upcall, Milliseconds /*now*/) {
+  const auto table = state_->tables.find(upcall.table);
+  if (table != state_->tables.end()) table->second->upcall(upcall);
+}
+
+// --- Plans ---------------------------------------------------------------------------------------
+
+Plan Engine::plan(Milliseconds now, std::size_t limit) {
+  Plan plan;
+  for (const auto& [key, table] : state_->tables) {
+    table->plan(plan, now, limit);
+    if (!plan.empty()) return plan;
+  }
+  state_->memberships.plan(plan, now, limit);
+  return plan;
+}
+
+void Engine::acknowledge(const Op& op, const Result<void>& outcome, Milliseconds now) {
+  std::visit(
+      [&](const auto& step) {
+        if constexpr (requires { step.table; }) {
+          state_->tables.at(step.table)->acknowledge(step, outcome, now);
+        } else {
+          state_->memberships.acknowledge(step, outcome, now);
+        }
+      },
+      op);
+}
+
+std::optional<Milliseconds> Engine::next_deadline() const {
+  std::optional<Milliseconds> earliest = state_->memberships.next_deadline();
+  for (const auto& [key, table] : state_->tables) {
+    const auto deadline = table->next_deadline();
+    if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
+  }
+  return earliest;
+}
+
+std::vector<Notice> Engine::take_notices() {
+  return std::exchange(state_->notices, {});
+}
+
+// --- Learned flows -------------------------------------------------------------------------------
+
+void Engine::for_each_learned(const std::function<void(TableKey, const FlowKey&)>& visit) const {
+  for (const auto& [key, table] : state_->tables) {
+    for (const std::uint32_t id : table->learned()) visit(key, table->flows()[id].key);
+  }
+}
+
+void Engine::forget_learned(TableKey table, const FlowKey& flow) {
+  state_->tables.at(table)->forget_learned(flow);
+}
+
+}  // namespace mcast

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/engine.hpp"
+#include "core/link_table.hpp"
+#include "core/memberships.hpp"
+#include "core/rule_store.hpp"
+#include "core/table.hpp"
+
+namespace mcast {
+
+/// The engine's parts. Private to engine*.cpp.
+struct Engine::State {
+  State(const KernelTraits& kernel_traits, const EngineOptions& engine_options);
+
+  KernelTraits traits;
+  EngineOptions options;
+  std::vector<Notice> notices;
+  LinkTable links;
+  RuleStore rules;
+  Memberships memberships;
+  std::map<TableKey, std::unique_ptr<Table>> tables;
+  std::vector<std::string> files;
+  std::vector<std::pair<TableKey, VifIndex>> in_doubt;
+  /// What was last said about an interface, so that it is said once.
+  std::map<IfIndex, std::string> link_notes;
+
+  // Undoing a transaction: what was done, the last first.
+  struct AddedRule {
+    std::uint32_t id;
+  };
+  struct RemovedRule {
+    std::uint32_t id;
+    Rule rule;  ///< holds a reference to its path
+  };
+  struct AddedJoin {
+    JoinWords words;
+  };
+  struct RemovedJoin {
+    JoinRule rule;
+  };
+  using Undo = std::variant<AddedRule, RemovedRule, AddedJoin, RemovedJoin>;
+  bool in_transaction = false;
+  std::vector<Undo> undo_log;
+
+  Table& table_of(const Rule& rule);
+  [[nodiscard]] const Table& table_of(const Rule& rule) const;
+  [[nodiscard]] TableKey default_table(Family family) const;
+  void update_claims();
+  void add_rule(const Prefix& source, const Prefix& group, const Path& path, Location where);
+  void remove_rule(std::uint32_t id);
+  void remember(Undo undo) {
+    if (in_transaction) undo_log.push_back(std::move(undo));
+  }
+  void forget_undo();
+  [[nodiscard]] Result<void> check_known(const InterfacePattern& pattern) const;
+  [[nodiscard]] bool is_named_by_a_rule(const InterfacePattern& pattern) const;
+  void note_link(const Link& link);
+  /// Why the interface does not take part, or what is odd about it; empty if nothing.
+  [[nodiscard]] std::string oddity(const Link& link) const;
+  void departed(IfIndex index);
+  [[nodiscard]] std::string missing_interfaces(const Path& path) const;
+  [[nodiscard]] std::string missing(const InterfacePattern& pattern) const;
+  [[nodiscard]] std::pair<RuleState, std::string> state_of(std::uint32_t rule) const;
+  [[nodiscard]] std::pair<RuleState, std::string> state_of(const JoinRule& rule) const;
+};
+
+}  // namespace mcast

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the engine tells people: show commands and the log.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "core/engine.hpp"
+#include "core/engine_state.hpp"
+
+namespace mcast {
+
+namespace {
+
+/// Rows looked at for one page at most, so that a page of rare rows does not take long.
+constexpr std::uint64_t kRowsPerPage = 10'000;
+
+std::vector<std::string> names_of(const std::vector<InterfacePattern>& patterns) {
+  std::vector<std::string> names;
+  for (const auto& pattern : patterns) names.push_back(pattern.to_string());
+  return names;
+}
+
+}  // namespace
+
+// --- Interfaces ----------------------------------------------------------------------------------
+
+std::string Engine::State::oddity(const Link& link) const {
+  if (!link.usable()) return "not multicast capable (its MULTICAST flag is off)";
+  if (!links.is_enabled(link)) return "disabled by phyint";
+  if (link.master.value != 0 && !link.master_is_vrf) {
+    const Link* master = links.find(link.master);
+    const std::string name = master == nullptr ? "another interface" : master->name;
+    return fmt::format("a port of {}: its traffic arrives on {}, use that in rules", name, name);
+  }
+  for (const auto& [key, table] : tables) {
+    if (link.index.value > traits.of(key.family).max_ifindex) {
+      return fmt::format(
+          "no {} multicast: the kernel takes interface indexes up to {} only, this is {}",
+          to_string(key.family), traits.of(key.family).max_ifindex, link.index.value);
+    }
+    const auto slot = table->slots().slot_of(link.index);
+    if (slot && !table->slots()[*slot].error.empty()) return table->slots()[*slot].error;
+  }
+  return memberships.failure_on(link.index);
+}
+
+void Engine::State::note_link(const Link& link) {
+  std::string now = oddity(link);
+  if (!now.empty()) {
+    bool concerned = false;
+    for (std::uint32_t id = 0; id < rules.paths.bound() && !concerned; ++id) {
+      if (!rules.paths.is_live(id)) continue;
+      const Path& path = rules.paths[id];
+      const auto means = [&](const InterfacePattern& p) { return matches(p, link); };
+      concerned = means(path.iif) || std::ranges::any_of(path.oifs, means);
+    }
+    if (!concerned) now.clear();
+  }
+  std::string& known = link_notes[link.index];
+  if (known == now) return;
+  known = now;
+  if (!now.empty()) {
+    notices.push_back({NoticeLevel::warning, fmt::format("interface {}: {}", link.name, now)});
+  } else {
+    notices.push_back(
+        {NoticeLevel::info, fmt::format("interface {}: takes part again", link.name)});
+  }
+}
+
+std::vector<InterfaceStatus> Engine::interfaces() const {
+  const State& s = *state_;
+  const auto bound_slot = [&](Family family, const Link& link) -> std::optional<VifIndex> {
+    const Table& table = *s.tables.at(s.default_table(family));
+    const auto slot = table.slots().slot_of(link.index);
+    if (!slot || !table.slots()[*slot].in_place()) return std::nullopt;
+    return slot;
+  };
+  std::vector<InterfaceStatus> rows;
+  for (const auto& [index, link] : s.links.all()) {
+    rows.push_back({.index = index,
+                    .name = link.name,
+                    .vif = bound_slot(Family::ipv4, link),
+                    .mif = bound_slot(Family::ipv6, link),
+                    .up = link.up,
+                    .note = s.oddity(link)});
+  }
+  return rows;
+}
+
+// --- Rules ---------------------------------------------------------------------------------------
+
+/// Why the pattern means no interface at the moment; empty if it does. A wildcard that matches
+/// nothing is no fault.
+std::string Engine::State::missing(const InterfacePattern& pattern) const {
+  if (pattern.is_wildcard()) return {};
+  const Link* link = links.find(pattern.stem());
+  if (link == nullptr) return fmt::format("interface {} does not exist", pattern.stem());
+  if (!links.counts(*link)) return fmt::format("interface {} is {}", link->name, oddity(*link));
+  return {};
+}
+
+std::string Engine::State::missing_interfaces(const Path& path) const {
+  std::string reasons = missing(path.iif);
+  if (path.iif.is_wildcard() && std::ranges::none_of(links.all(), [&](const auto& entry) {
+        return matches(path.iif, entry.second) && links.counts(entry.second);
+      })) {
+    reasons = fmt::format("no interface matches {}", path.iif.to_string());
+  }
+  for (const auto& oif : path.oifs) {
+    const std::string reason = missing(oif);
+    if (reason.empty()) continue;
+    if (!reasons.empty()) reasons += ", ";
+    reasons += reason;
+  }
+  return reasons;
+}
+
+std::pair<RuleState, std::string> Engine::State::state_of(std::uint32_t id) const {
+  const Table& table = table_of(rules[id]);
+  if (!table.is_open()) {
+    const std::string& why = table.why_not_open();
+    return {RuleState::refused, why.empty() ? "its routing table is not open" : why};
+  }
+  if (const Fanout* fanout = table.fanout_of_rule(id); fanout != nullptr) {
+    if (!fanout->refused.empty()) return {RuleState::refused, fanout->refused};
+    if (!fanout->partial.empty()) return {RuleState::refused, fanout->partial};
+  }
+  std::string reasons = missing_interfaces(rules.path_of(id));
+  if (!reasons.empty()) return {RuleState::waiting, std::move(reasons)};
+  return {RuleState::active, {}};
+}
+
+std::pair<RuleState, std::string> Engine::State::state_of(const JoinRule& rule) const {
+  if (memberships.is_too_large(rule)) {
+    return {RuleState::refused,
+            fmt::format("stands for more than {} joins", options.max_joins_per_rule)};
+  }
+  if (std::string reason = missing(rule.iif); !reason.empty()) {
+    return {RuleState::waiting, std::move(reason)};
+  }
+  for (const auto& [index, link] : links.all()) {
+    if (!matches(rule.iif, link)) continue;
+    if (std::string failure = memberships.failure_on(index); !failure.empty()) {
+      return {RuleState::refused, std::move(failure)};
+    }
+  }
+  return {RuleState::active, {}};
+}
+
+Page<RouteStatus> Engine::route_rules(std::uint64_t from, std::size_t limit) const {
+  const State& s = *state_;
+  Page<RouteStatus> page;
+  std::uint64_t id = from;
+  const std::uint64_t end = std::min<std::uint64_t>(s.rules.bound(), from + kRowsPerPage);
+  for (; id < end && page.rows.size() < limit; ++id) {
+    const auto rule_id = static_cast<std::uint32_t>(id);
+    if (!s.rules.is_live(rule_id)) continue;
+    const Rule& rule = s.rules[rule_id];
+    auto [state, reason] = s.state_of(rule_id);
+    page.rows.push_back({.source = rule.source,
+                         .group = rule.group,
+                         .path = s.rules.path_of(rule_id),
+                         .where = rule.where,
+                         .state = state,
+                         .reason = std::move(reason)});
+  }
+  if (id < s.rules.bound()) page.next = id;
+  return page;
+}
+
+Page<KernelRoute> Engine::kernel_routes(std::uint64_t from, std::size_t limit) const {
+  // The position is the table's ordinal in the upper and the flow's number in the lower half.
+  const State& s = *state_;
+  Page<KernelRoute> page;
+  std::uint64_t ordinal = from >> 32U;
+  auto position = s.tables.begin();
+  std::advance(position,
+               static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(ordinal, s.tables.size())));
+  std::uint64_t seen = 0;
+  auto id = static_cast<std::uint32_t>(from & 0xffffffffU);
+  for (; position != s.tables.end(); ++position, ++ordinal, id = 0) {
+    const Table& table = *position->second;
+    for (; id < table.flows().bound(); ++id) {
+      if (page.rows.size() == limit || seen++ == kRowsPerPage) {
+        page.next = ordinal << 32U | id;
+        return page;
+      }
+      const Flow& flow = table.flows()[id];
+      if (flow.has(Flow::kFree) || flow.observed == kNone) continue;
+      const MfcShape& shape = table.shape(flow.observed);
+      if (!table.slots()[shape.parent].in_place()) continue;  // nothing can arrive
+      KernelRoute row{.table = table.key(),
+                      .flow = flow.key,
+                      .iif = table.slots()[shape.parent].holder.name,
+                      .oifs = {},
+                      .learned = flow.kind != Flow::Kind::fixed};
+      for (std::size_t i = 0; i < table.slots().size(); ++i) {
+        const Slot& slot = table.slots()[VifIndex{static_cast<std::uint16_t>(i)}];
+        if (shape.ttls[i] != 0 && slot.in_place()) row.oifs.push_back(slot.holder.name);
+      }
+      page.rows.push_back(std::move(row));
+    }
+  }
+  return page;
+}
+
+std::vector<JoinStatus> Engine::join_rules() const {
+  std::vector<JoinStatus> rows;
+  for (const JoinRule& rule : state_->memberships.rules()) {
+    auto [state, reason] = state_->state_of(rule);
+    rows.push_back({.rule = rule, .state = state, .reason = std::move(reason)});
+  }
+  return rows;
+}
+
+std::vector<JoinGroupStatus> Engine::kernel_joins() const {
+  return state_->memberships.joined();
+}
+
+Page<PendingStatus> Engine::pending(std::uint64_t from, std::size_t limit) const {
+  const State& s = *state_;
+  Page<PendingStatus> page;
+  std::uint64_t id = from;
+  const std::uint64_t end = std::min<std::uint64_t>(s.rules.bound(), from + kRowsPerPage);
+  for (; id < end && page.rows.size() < limit; ++id) {
+    const auto rule_id = static_cast<std::uint32_t>(id);
+    if (!s.rules.is_live(rule_id)) continue;
+    auto [state, reason] = s.state_of(rule_id);
+    if (state == RuleState::active) continue;
+    const Rule& rule = s.rules[rule_id];
+    const Path& path = s.rules.path_of(rule_id);
+    page.rows.push_back({.kind = "mroute",
+                         .iif = path.iif.to_string(),
+                         .source = rule.source.is_any() ? std::nullopt : std::optional(rule.source),
+                         .group = rule.group,
+                         .oifs = names_of(path.oifs),
+                         .reason = std::move(reason)});
+  }
+  if (id < s.rules.bound()) {
+    page.next = id;
+    return page;
+  }
+  for (const JoinRule& rule : s.memberships.rules()) {
+    auto [state, reason] = s.state_of(rule);
+    if (state == RuleState::active) continue;
+    page.rows.push_back({.kind = "mgroup",
+                         .iif = rule.iif.to_string(),
+                         .source = rule.source,
+                         .group = rule.group,
+                         .oifs = {},
+                         .reason = std::move(reason)});
+  }
+  return page;
+}
+
+std::vector<TableStatus> Engine::tables() const {
+  std::vector<TableStatus> rows;
+  for (const auto& [key, table] : state_->tables) rows.push_back(table->status());
+  return rows;
+}
+
+const std::vector<std::string>& Engine::files() const {
+  return state_->files;
+}
+
+}  // namespace mcast
