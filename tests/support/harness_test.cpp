@@ -108,22 +108,25 @@ TEST_CASE("a router built by hand forwards, and the helpers see what it forwards
 }
 
 TEST_CASE("hosts keep their sockets while the router's interfaces are pulled and plugged") {
-  Lab lab;
-  auto flow = lab.sender.sender("239.1.1.1");
-  auto first = lab.first.receiver("239.1.1.1");
-  RawMrouter router(lab.net.router(), AF_INET);
-  router.add_vif(0, "in0");
-  router.add_vif(1, "out1");
-  router.put_route("10.1.0.2", "239.1.1.1", 0, {1});
-  CHECK(expect_flow(flow, first));
-  for (const char* interface : {"in0", "out1"}) {
-    lab.net.pull(interface);
-    CHECK_FALSE(lab.net.router().has_link(interface));
-    CHECK_FALSE(expect_flow(flow, first, Duration{50}));
-    const bool inbound = std::string_view(interface) == "in0";
-    lab.net.plug(interface, inbound ? lab.sender : lab.first);
-    router.add_vif(inbound ? 0 : 1, interface);
+  for (const Family& family : kFamilies) {
+    CAPTURE(family.group);
+    Lab lab;
+    auto flow = lab.sender.sender(family.group);
+    auto first = lab.first.receiver(family.group);
+    RawMrouter router(lab.net.router(), family.number);
+    router.add_vif(0, "in0");
+    router.add_vif(1, "out1");
+    router.put_route(lab.sender.address_for(family.group), family.group, 0, {1});
     CHECK(expect_flow(flow, first));
+    for (const char* interface : {"in0", "out1"}) {
+      lab.net.pull(interface);
+      CHECK_FALSE(lab.net.router().has_link(interface));
+      CHECK_FALSE(expect_flow(flow, first, Duration{50}));
+      const bool inbound = std::string_view(interface) == "in0";
+      lab.net.plug(interface, inbound ? lab.sender : lab.first);
+      router.add_vif(inbound ? 0 : 1, interface);
+      CHECK(expect_flow(flow, first));
+    }
   }
 }
 

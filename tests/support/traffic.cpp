@@ -122,9 +122,32 @@ Fd open_receiver(const Endpoint& group, const std::string& interface, unsigned i
   check_call(::setsockopt(socket.get(), SOL_SOCKET, SO_BINDTODEVICE, interface.c_str(),
                           static_cast<socklen_t>(interface.size())),
              "SO_BINDTODEVICE " + interface);
+  set_option(socket, SOL_SOCKET, SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS");
   check_call(::bind(socket.get(), generic(group.storage), group.length), "bind to the group");
   if (options.join) join(socket, group, index, options.source);
   return socket;
+}
+
+/// As recv(), with the time the packet came in at.
+ssize_t receive(const Fd& socket, Header& header, ArrivalClock::time_point& arrival) {
+  alignas(cmsghdr) std::array<std::byte, 256> control{};
+  iovec data{.iov_base = &header, .iov_len = sizeof header};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t got = ::recvmsg(socket.get(), &message, 0);
+  if (got < 0) return got;
+  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
+       part = CMSG_NXTHDR(&message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS) continue;
+    timespec stamp{};
+    std::memcpy(&stamp, CMSG_DATA(part), sizeof stamp);
+    arrival = ArrivalClock::time_point(std::chrono::seconds(stamp.tv_sec) +
+                                       std::chrono::nanoseconds(stamp.tv_nsec));
+  }
+  return got;
 }
 
 /// Packets sent by a thread on one processor are queued there and stay in order.
@@ -195,15 +218,16 @@ MulticastReceiver::MulticastReceiver(const NetNamespace& host, const std::string
 
 void MulticastReceiver::drain() {
   Header header{};
+  ArrivalClock::time_point arrival;
   for (;;) {
-    const ssize_t got = ::recv(socket_.get(), &header, sizeof header, 0);
+    const ssize_t got = receive(socket_, header, arrival);
     if (got < 0 && errno == EAGAIN) return;
     // The interface below was taken away; the socket goes on working when one returns.
     if (got < 0 && (errno == ENETDOWN || errno == ENODEV || errno == EINTR)) continue;
     if (got < 0) throw_errno("recv");
     if (got < static_cast<ssize_t>(sizeof header)) continue;
     FlowAccount& account = accounts_[header.flow];
-    if (account.arrivals.try_emplace(header.sequence, Clock::now()).second)
+    if (account.arrivals.try_emplace(header.sequence, arrival).second)
       ++account.received;
     else
       ++account.duplicated;

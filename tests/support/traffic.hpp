@@ -17,6 +17,8 @@
 namespace mcast::testing {
 
 using Clock = std::chrono::steady_clock;
+/// The clock the kernel stamps arriving packets with.
+using ArrivalClock = std::chrono::system_clock;
 using Duration = std::chrono::milliseconds;
 
 /// How long an awaited event may take on a busy machine before the test fails.
@@ -58,7 +60,7 @@ class MulticastSender {
 struct FlowAccount {
   std::uint64_t received = 0;  ///< distinct packets
   std::uint64_t duplicated = 0;
-  std::map<std::uint64_t, Clock::time_point> arrivals;  ///< by sequence number
+  std::map<std::uint64_t, ArrivalClock::time_point> arrivals;  ///< by sequence number
 
   [[nodiscard]] bool has(std::uint64_t sequence) const { return arrivals.contains(sequence); }
   /// Packets missing among those numbered from `first` up to, not including, `end`.
