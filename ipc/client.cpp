@@ -145,7 +145,7 @@ class Client::Connection {
     switch (number) {
       case ENOENT:
       case ENOTDIR:
-        return {ErrorCode::not_found,
+        return {ErrorCode::connection,
                 fmt::format("no daemon is running: there is no {}; start it, or name another "
                             "instance by -i or its socket by -u",
                             options_.path),

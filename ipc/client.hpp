@@ -27,7 +27,7 @@ struct ClientOptions {
 /// is of no further use.
 class Client {
  public:
-  /// not_found: there is no socket. connection: nobody answers on it.
+  /// connection: there is no socket, or nobody answers on it. no_permission: it is not for us.
   static Result<Client> connect(ClientOptions options);
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;

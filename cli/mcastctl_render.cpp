@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/mcastctl_render.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+namespace mcast::cli {
+
+namespace {
+
+/// Members in the order in which they are written.
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kRuleWidth = 79;
+constexpr std::string_view kUnderline = "\x1b[4m";
+constexpr std::string_view kReverse = "\x1b[7m";
+constexpr std::string_view kNormal = "\x1b[0m";
+
+std::string columns(const TextStyle& style, std::string_view names) {
+  if (!style.headings) return {};
+  if (style.drawn) return fmt::format("{}{:<{}}{}\n", kReverse, names, style.width, kNormal);
+  const std::string rule(std::max(kRuleWidth, names.size()), '=');
+  return fmt::format("{}\n{}\n{}\n", rule, names, rule);
+}
+
+std::string flow(const std::optional<std::string>& source, std::string_view group) {
+  return fmt::format("({}, {})", source ? *source : "*", group);
+}
+
+std::string slot(const std::optional<std::uint16_t>& number) {
+  return number ? fmt::format("{}", *number) : "N/A";
+}
+
+Json nullable(const std::optional<std::string>& text) {
+  return text ? Json(*text) : Json(nullptr);
+}
+
+Json nullable(const std::optional<std::uint16_t>& number) {
+  return number ? Json(*number) : Json(nullptr);
+}
+
+std::string dump(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string_view kind_name(ipc::PendingKind kind) {
+  switch (kind) {
+    case ipc::PendingKind::mroute:
+      return "mroute";
+    case ipc::PendingKind::mgroup:
+      return "mgroup";
+    case ipc::PendingKind::phyint:
+      break;
+  }
+  return "phyint";
+}
+
+}  // namespace
+
+std::string title(const TextStyle& style, std::string_view text) {
+  if (!style.headings) return {};
+  if (style.drawn)
+    return fmt::format("{}{:{}}{}\n{}\n", kUnderline, "", style.width, kNormal, text);
+  return fmt::format("{}\n{}\n", std::string(kRuleWidth, '_'), text);
+}
+
+std::string interface_heading(const TextStyle& style, std::size_t name_width) {
+  constexpr std::string_view kName = "PHYINT";
+  return columns(style,
+                 fmt::format(" INDEX {:<{}}  VIF  MIF{}", kName, std::max(name_width, kName.size()),
+                             style.detail ? "  STATE" : ""));
+}
+
+std::string to_text(const TextStyle& style, const ipc::InterfaceRow& row, std::size_t name_width) {
+  constexpr std::size_t kLeast = 6;  // the heading's
+  std::string line = fmt::format("{:>6} {:<{}} {:>4} {:>4}", row.index.value, row.name,
+                                 std::max(name_width, kLeast), slot(row.vif), slot(row.mif));
+  if (style.detail && !row.state.empty()) line += fmt::format("  {}", row.state);
+  return line + '\n';
+}
+
+std::string group_heading(const TextStyle& style) {
+  return columns(style, fmt::format("{:<42} {:<16}", "GROUP (S,G)", "IIF"));
+}
+
+std::string to_text(const ipc::GroupRow& row) {
+  return fmt::format("{:<42} {}\n", flow(row.source, row.group), row.iif);
+}
+
+std::string route_heading(const TextStyle& style, std::size_t name_width) {
+  const std::size_t width = std::max(name_width, std::string_view("IIF").size());
+  return columns(
+      style, fmt::format("{:<42} {:<{}} {} OIFS", "ROUTE (S,G)", "IIF", width,
+                         style.detail ? fmt::format("{:>10} {:>10} ", "PACKETS", "BYTES") : ""));
+}
+
+std::string to_text(const TextStyle& style, const ipc::RouteRow& row, std::size_t name_width) {
+  std::string line =
+      fmt::format("{:<42} {:<{}} ", flow(row.source, row.group), row.iif, name_width);
+  if (style.detail) {
+    const FlowCounters counters = row.counters.value_or(FlowCounters{});
+    line += fmt::format("{:>10} {:>10} ", counters.packets, counters.bytes);
+  }
+  for (const auto& oif : row.oifs) line += fmt::format(" {}", oif);
+  return line + '\n';
+}
+
+std::string pending_heading(const TextStyle& style) {
+  constexpr std::string_view kText = "PENDING ROUTES AND GROUPS";
+  if (!style.headings) return {};
+  if (style.drawn) return columns(style, kText);
+  return fmt::format("{}\n", kText);
+}
+
+std::string to_text(const TextStyle& style, const ipc::PendingRow& row) {
+  std::string line = fmt::format("{}  ", kind_name(row.kind));
+  if (row.kind == ipc::PendingKind::phyint) {
+    line += row.iif;
+  } else {
+    line += fmt::format("from {}", row.iif);
+    if (row.source) line += fmt::format(" source {}", *row.source);
+    line += fmt::format(" group {}", row.group);
+  }
+  if (!row.oifs.empty()) line += fmt::format(" to {}", fmt::join(row.oifs, " "));
+  if (style.detail && !row.reason.empty()) line += fmt::format("  # {}", row.reason);
+  return line + '\n';
+}
+
+std::string to_json(const ipc::InterfaceRow& row) {
+  return dump({{"index", row.index.value},
+               {"name", row.name},
+               {"vif", nullable(row.vif)},
+               {"mif", nullable(row.mif)},
+               {"state", row.state}});
+}
+
+std::string to_json(const ipc::GroupRow& row) {
+  return dump({{"source", nullable(row.source)}, {"group", row.group}, {"iif", row.iif}});
+}
+
+std::string to_json(const ipc::RouteRow& row) {
+  Json object = {
+      {"source", nullable(row.source)}, {"group", row.group}, {"iif", row.iif}, {"oifs", row.oifs}};
+  if (row.counters) {
+    object["packets"] = row.counters->packets;
+    object["bytes"] = row.counters->bytes;
+    object["wrong_interface"] = row.counters->wrong_interface;
+  }
+  return dump(object);
+}
+
+std::string to_json(const ipc::PendingRow& row) {
+  const bool phyint = row.kind == ipc::PendingKind::phyint;
+  return dump({{"kind", kind_name(row.kind)},
+               {"iif", row.iif},
+               {"source", nullable(row.source)},
+               {"group", phyint ? Json(nullptr) : Json(row.group)},
+               {"oifs", row.oifs},
+               {"reason", row.reason}});
+}
+
+}  // namespace mcast::cli
