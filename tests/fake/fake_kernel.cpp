@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tests/fake/fake_kernel.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace mcast::testing {
+
+namespace {
+
+/// ipmr.c, ip6mr.c: MRT_TABLE refuses larger ids.
+constexpr std::uint32_t kTableLimitIpv4 = 1'000'000'000;
+constexpr std::uint32_t kTableLimitIpv6 = 100'000'000;
+
+}  // namespace
+
+Result<platform::TableSocket> FakeKernel::open_table(TableKey table) {
+  const auto limit = table.family == Family::ipv4 ? kTableLimitIpv4 : kTableLimitIpv6;
+  if (table.id.value >= limit) return fail(ErrorCode::invalid_argument, "table id out of range");
+  if (foreign_.contains(table) || handed_out_.contains(table)) {
+    return fail(ErrorCode::table_in_use,
+                fmt::format("{} table {} is in use", to_string(table.family), table.id.value));
+  }
+  handed_out_.insert(table);
+  return platform::TableSocket{table, {}};
+}
+
+Result<void> FakeKernel::adopt_table(platform::TableSocket socket) {
+  if (!handed_out_.contains(socket.table)) {
+    return fail(ErrorCode::internal, "a table that no keeper opened");
+  }
+  tables_.try_emplace(socket.table);
+  return {};
+}
+
+void FakeKernel::close_table(TableKey table) {
+  tables_.erase(table);
+  handed_out_.erase(table);
+}
+
+Result<void> FakeKernel::apply(const Op& op) {
+  ++changes_;
+  if (const auto fault = faults_.find(changes_); fault != faults_.end()) {
+    const ErrorCode code = fault->second;
+    faults_.erase(fault);
+    return fail(code, "injected fault");
+  }
+  return std::visit([this](const auto& step) { return carry_out(step); }, op);
+}
+
+Result<FakeKernel::Table*> FakeKernel::table_of(TableKey key) {
+  const auto position = tables_.find(key);
+  if (position == tables_.end()) return fail(ErrorCode::internal, "the table is not open");
+  return &position->second;
+}
+
+Result<void> FakeKernel::carry_out(const PutMfc& op) {
+  Table& table = *TRY(table_of(op.table));
+  if (op.flow.family() != op.table.family || op.flow.source.family() != op.table.family) {
+    violation("an entry of another family than its table: " + op.flow.to_string());
+    return fail(ErrorCode::invalid_argument, "family");
+  }
+  if (!op.flow.group.is_multicast()) {
+    return fail(ErrorCode::invalid_argument, "not a multicast group");
+  }
+  if (op.shape.parent.value >= traits_of(op.table).slots) {
+    return fail(ErrorCode::no_slots, "the parent is beyond the last slot");
+  }
+  const auto [position, is_new] = table.entries.try_emplace(op.flow);
+  Entry& entry = position->second;
+  entry.parent = op.shape.parent;
+  write_outputs(table, op.table, op.shape, entry);
+  // Only a new entry takes over the packets that wait for it: a second NOCACHE for an entry that is
+  // there already is not served by an update (ipmr_mfc_add).
+  if (!is_new) return {};
+  const auto waiting = table.unresolved.find(op.flow);
+  if (waiting == table.unresolved.end()) return {};
+  const Unresolved queue = std::move(waiting->second);
+  table.unresolved.erase(waiting);
+  for (const Packet& packet : queue.packets) forward(table, op.table, entry, op.flow, packet);
+  return {};
+}
+
+void FakeKernel::write_outputs(const Table& table, TableKey key, const MfcShape& shape,
+                               Entry& entry) const {
+  const FamilyTraits& traits = traits_of(key);
+  std::size_t in_use = 0;
+  for (std::size_t i = 0; i < traits.slots; ++i) {
+    if (table.vifs[i]) in_use = i + 1;
+  }
+  for (std::size_t i = 0; i < kMaxSlots; ++i) {
+    if (traits.update_clears_outputs) {
+      // FreeBSD IPv6 copies the whole set; Linux leaves out what is not bound.
+      const bool kept = table.vifs[i].has_value() || !traits.departure_unbinds;
+      entry.ttls[i] = kept ? shape.ttls[i] : 0;
+    } else if (i < in_use) {
+      entry.ttls[i] = shape.ttls[i];
+    }
+  }
+}
+
+Result<void> FakeKernel::carry_out(const DropMfc& op) {
+  Table& table = *TRY(table_of(op.table));
+  if (table.entries.erase(op.flow) == 0) return fail(ErrorCode::not_found, "no such entry");
+  return {};
+}
+
+Result<void> FakeKernel::carry_out(const BindVif& op) {
+  Table& table = *TRY(table_of(op.table));
+  const FamilyTraits& traits = traits_of(op.table);
+  if (op.slot.value >= traits.slots) return fail(ErrorCode::no_slots, "beyond the last slot");
+  const IfIndex index = TRY(interface_to_bind(op));
+  if (table.vifs[op.slot.value]) {
+    if (!traits.rebind_is_safe) violation("a used slot was bound again: " + to_string(Op(op)));
+    return fail(ErrorCode::already_exists, "the slot is in use");
+  }
+  table.vifs[op.slot.value] = Vif{links_.at(index).device};
+  return {};
+}
+
+Result<IfIndex> FakeKernel::interface_to_bind(const BindVif& op) {
+  const FamilyTraits& traits = traits_of(op.table);
+  if (traits.bind_needs_address) {
+    // The kernel finds the interface by its address (ifa_ifwithaddr).
+    for (const auto& [index, present] : links_) {
+      if (!op.address) break;
+      if (std::ranges::count(present.link.addresses, *op.address) != 0) return index;
+    }
+    return fail(ErrorCode::no_such_interface, "no interface has the address");
+  }
+  if (op.link.value > traits.max_ifindex) {
+    violation("the interface index does not fit: " + to_string(Op(op)));
+    return fail(ErrorCode::invalid_argument, "interface index too large");
+  }
+  if (!links_.contains(op.link)) return fail(ErrorCode::no_such_interface, "no such interface");
+  return op.link;
+}
+
+Result<void> FakeKernel::carry_out(const UnbindVif& op) {
+  Table& table = *TRY(table_of(op.table));
+  if (op.slot.value >= traits_of(op.table).slots || !table.vifs[op.slot.value]) {
+    return fail(ErrorCode::not_found, "the slot is not in use");
+  }
+  table.vifs[op.slot.value].reset();
+  return {};
+}
+
+Result<void> FakeKernel::carry_out(const JoinGroup& op) {
+  const auto present = links_.find(op.link);
+  if (present == links_.end()) return fail(ErrorCode::no_such_interface, "no such interface");
+  // A record of an interface that is gone stays on the socket and keeps a new join of the same
+  // index from having an effect, until it is left (ip_mc_join_group: EADDRINUSE).
+  joins_.try_emplace(op, present->second.device);
+  return {};
+}
+
+Result<void> FakeKernel::carry_out(const LeaveGroup& op) {
+  if (joins_.erase(JoinGroup{op.link, op.source, op.group}) == 0) {
+    return fail(ErrorCode::not_found, "not a member");
+  }
+  return {};
+}
+
+Result<bool> FakeKernel::slot_is_bound(TableKey table, VifIndex slot) {
+  const Table& state = *TRY(table_of(table));
+  return state.vifs.at(slot.value).has_value();
+}
+
+Result<FlowCounters> FakeKernel::counters(TableKey table, const FlowKey& flow) {
+  const Table& state = *TRY(table_of(table));
+  const auto entry = state.entries.find(flow);
+  if (entry == state.entries.end()) return fail(ErrorCode::not_found, "no such entry");
+  return entry->second.counters;
+}
+
+Result<std::size_t> FakeKernel::read_upcalls(TableKey table, std::size_t limit,
+                                             platform::UpcallSink& sink) {
+  Table& state = *TRY(table_of(table));
+  std::size_t count = 0;
+  for (; count < limit && !state.upcalls.empty(); ++count) {
+    const Upcall upcall = state.upcalls.front();
+    state.upcalls.pop_front();
+    sink.upcall(upcall);
+  }
+  return count;
+}
+
+std::vector<TableKey> FakeKernel::open_tables() const {
+  std::vector<TableKey> keys;
+  for (const auto& [key, table] : tables_) keys.push_back(key);
+  return keys;
+}
+
+const std::unordered_map<FlowKey, FakeKernel::Entry>& FakeKernel::entries(TableKey table) const {
+  return tables_.at(table).entries;
+}
+
+std::optional<Device> FakeKernel::slot(TableKey table, VifIndex slot) const {
+  const auto& vif = tables_.at(table).vifs.at(slot.value);
+  return vif ? std::optional(vif->device) : std::nullopt;
+}
+
+std::size_t FakeKernel::slots_bound(TableKey table) const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      tables_.at(table).vifs, [](const auto& vif) { return vif.has_value(); }));
+}
+
+std::set<FakeKernel::Membership> FakeKernel::memberships() const {
+  std::set<Membership> effective;
+  for (const auto& [join, device] : joins_) {
+    if (find_device(device) != nullptr) effective.insert({device, join.source, join.group});
+  }
+  return effective;
+}
+
+}  // namespace mcast::testing

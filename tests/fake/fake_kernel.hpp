@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "platform/ports.hpp"
+
+namespace mcast::testing {
+
+/// One interface from its creation to its removal. Names and indices come back, devices never do,
+/// so that tests judge where packets really go.
+using Device = StrongId<struct DeviceTag, std::uint32_t>;
+/// Sorted, without repetitions.
+using Devices = std::vector<Device>;
+
+/// A multicast routing kernel in memory: all three ports over one state, with the odd semantics
+/// that KernelTraits name. What it does beyond them is Linux's (net/ipv4/ipmr.c, net/ipv6/ip6mr.c),
+/// held to that by the contract tests.
+class FakeKernel final : public platform::MrouteKernel,
+                         public platform::TableKeeper,
+                         public platform::LinkSource {
+ public:
+  explicit FakeKernel(const KernelTraits& traits) : traits_(traits) {}
+
+  // --- What happens to interfaces; each leaves an event
+  // -------------------------------------------
+  /// An index of 0 asks for the next one. `link.incarnation` is kept if it is not 0.
+  Device add_link(Link link);
+  void remove_link(IfIndex index);
+  void rename_link(IfIndex index, const std::string& name);
+  /// Changes anything but index and name.
+  void change_link(IfIndex index, const std::function<void(Link&)>& edit);
+
+  struct Present {
+    Link link;
+    Device device;
+  };
+  [[nodiscard]] const std::map<IfIndex, Present>& links() const { return links_; }
+  [[nodiscard]] const Present* find_link(std::string_view name) const;
+  [[nodiscard]] const Present* find_device(Device device) const;
+
+  // --- Events
+  // --------------------------------------------------------------------------------------
+  [[nodiscard]] std::size_t events_waiting() const { return events_.size(); }
+  /// What waits is thrown away, as when the socket's buffer was full: the next read learns anew.
+  void lose_events();
+  /// Delivers only the first `count` of those that wait.
+  void deliver_some(platform::LinkSink& sink, std::size_t count);
+  /// Mixes the events of different interfaces, keeping the order of each one's, and doubles some.
+  void disorder_events(std::uint32_t seed);
+
+  // --- Faults
+  // --------------------------------------------------------------------------------------
+  /// The `n`-th call of apply() from now, counted from 1, fails and changes nothing.
+  void fail_call(std::uint64_t n, ErrorCode code) { faults_[changes_ + n] = code; }
+  [[nodiscard]] bool faults_waiting() const { return !faults_.empty(); }
+  void forget_faults() { faults_.clear(); }
+  /// Another program owns the table, or ceases to.
+  void occupy_table(TableKey table) { foreign_.insert(table); }
+  void vacate_table(TableKey table) { foreign_.erase(table); }
+  /// What no program may ever do to this kernel, as far as it was done.
+  [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
+
+  // --- Packets
+  // -------------------------------------------------------------------------------------
+  /// Where a packet would leave that arrives on `from` and is routed by `table`; changes nothing.
+  [[nodiscard]] Devices outputs(TableKey table, Device from, const FlowKey& flow,
+                                unsigned ttl = 64) const;
+  struct Delivery {
+    Device device;
+    FlowKey flow;
+    bool operator==(const Delivery&) const = default;
+  };
+  /// A packet arrives: counters, upcalls and the queue of unresolved flows included.
+  void send(Device from, const FlowKey& flow, unsigned ttl = 64, std::size_t bytes = 100);
+  /// Packets that left since the last call.
+  [[nodiscard]] std::vector<Delivery> take_deliveries() { return std::exchange(deliveries_, {}); }
+  /// Lets time pass for unresolved flows and limits on repeated reports.
+  void advance(Milliseconds by);
+  /// The table a packet is routed by: the VRF's of the arrival interface, otherwise the default.
+  [[nodiscard]] TableKey table_for(Device from, Family family) const;
+
+  // --- State
+  // ---------------------------------------------------------------------------------------
+  struct Entry {
+    VifIndex parent;
+    std::array<std::uint8_t, kMaxSlots> ttls{};
+    FlowCounters counters;
+    std::optional<Milliseconds> reported_at;
+  };
+  [[nodiscard]] bool is_open(TableKey table) const { return tables_.contains(table); }
+  [[nodiscard]] std::vector<TableKey> open_tables() const;
+  /// The table must be open.
+  [[nodiscard]] const std::unordered_map<FlowKey, Entry>& entries(TableKey table) const;
+  /// The device in a slot, also when it is gone and the kernel did not notice; none if not bound.
+  [[nodiscard]] std::optional<Device> slot(TableKey table, VifIndex slot) const;
+  [[nodiscard]] std::size_t slots_bound(TableKey table) const;
+  struct Membership {
+    Device device;
+    std::optional<Address> source;
+    Address group;
+    auto operator<=>(const Membership&) const = default;
+  };
+  /// Memberships that have an effect: their interface exists.
+  [[nodiscard]] std::set<Membership> memberships() const;
+  /// All that the sockets hold, stale ones included.
+  [[nodiscard]] std::size_t memberships_held() const { return joins_.size(); }
+
+  // --- MrouteKernel
+  // --------------------------------------------------------------------------------
+  [[nodiscard]] const KernelTraits& traits() const override { return traits_; }
+  Result<void> adopt_table(platform::TableSocket socket) override;
+  void close_table(TableKey table) override;
+  Result<void> apply(const Op& op) override;
+  Result<bool> slot_is_bound(TableKey table, VifIndex slot) override;
+  Result<FlowCounters> counters(TableKey table, const FlowKey& flow) override;
+  [[nodiscard]] int upcall_descriptor(TableKey) const override { return -1; }
+  Result<std::size_t> read_upcalls(TableKey table, std::size_t limit,
+                                   platform::UpcallSink& sink) override;
+  [[nodiscard]] std::uint64_t change_count() const override { return changes_; }
+
+  // --- TableKeeper
+  // ---------------------------------------------------------------------------------
+  Result<platform::TableSocket> open_table(TableKey table) override;
+
+  // --- LinkSource
+  // ----------------------------------------------------------------------------------
+  Result<void> start(platform::LinkSink& sink) override;
+  [[nodiscard]] int descriptor() const override { return -1; }
+  Result<void> read(platform::LinkSink& sink) override;
+  [[nodiscard]] Milliseconds retry_in() const override { return -1; }
+
+ private:
+  struct Vif {
+    Device device;
+  };
+  struct Packet {
+    Device from;
+    unsigned ttl;
+    std::size_t bytes;
+  };
+  struct Unresolved {
+    std::vector<Packet> packets;
+    Milliseconds since = 0;
+  };
+  struct Table {
+    std::array<std::optional<Vif>, kMaxSlots> vifs{};
+    std::unordered_map<FlowKey, Entry> entries;
+    std::map<FlowKey, Unresolved> unresolved;
+    std::deque<Upcall> upcalls;
+  };
+  using Event = std::variant<Link, IfIndex>;
+
+  Result<void> carry_out(const PutMfc& op);
+  Result<void> carry_out(const DropMfc& op);
+  Result<void> carry_out(const BindVif& op);
+  Result<void> carry_out(const UnbindVif& op);
+  Result<void> carry_out(const JoinGroup& op);
+  Result<void> carry_out(const LeaveGroup& op);
+  Result<Table*> table_of(TableKey key);
+  [[nodiscard]] const FamilyTraits& traits_of(TableKey key) const { return traits_.of(key.family); }
+  [[nodiscard]] Result<IfIndex> interface_to_bind(const BindVif& op);
+
+  void depart(Device device, bool renamed);
+  void write_outputs(const Table& table, TableKey key, const MfcShape& shape, Entry& entry) const;
+  [[nodiscard]] static std::optional<VifIndex> arrival_slot(const Table& table, Device from);
+  [[nodiscard]] static const Entry* lookup(const Table& table, const FlowKey& flow,
+                                           std::optional<VifIndex> arrived, bool any_source);
+  [[nodiscard]] Devices targets(const Table& table, TableKey key, const Entry& entry,
+                                bool any_source, std::optional<VifIndex> arrived, Device from,
+                                unsigned ttl) const;
+  void forward(Table& table, TableKey key, Entry& entry, const FlowKey& flow, const Packet& packet);
+  void violation(std::string what) { violations_.push_back(std::move(what)); }
+
+  KernelTraits traits_;
+  std::map<IfIndex, Present> links_;
+  std::uint32_t next_index_ = 1;
+  std::uint32_t next_device_ = 1;
+  std::deque<Event> events_;
+  bool overflowed_ = false;
+  std::map<TableKey, Table> tables_;
+  std::set<TableKey> foreign_;
+  std::set<TableKey> handed_out_;
+  /// The device tells a membership that has an effect from a stale record of the same index.
+  std::map<JoinGroup, Device> joins_;
+  std::map<std::uint64_t, ErrorCode> faults_;
+  std::uint64_t changes_ = 0;
+  Milliseconds now_ = 0;
+  std::vector<Delivery> deliveries_;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace mcast::testing

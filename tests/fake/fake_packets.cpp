@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the fake kernel does with packets.
+#include <algorithm>
+
+#include "tests/fake/fake_kernel.hpp"
+
+namespace mcast::testing {
+
+namespace {
+
+/// ipmr.c, ip6mr.c.
+constexpr std::size_t kUnresolvedPackets = 4;
+constexpr Milliseconds kUnresolvedLife = 10'000;
+/// linux/mroute.h: MFC_ASSERT_THRESH, between two reports of a wrong interface.
+constexpr Milliseconds kReportInterval = 3'000;
+
+}  // namespace
+
+TableKey FakeKernel::table_for(Device from, Family family) const {
+  if (const Present* present = find_device(from);
+      present != nullptr && present->link.master_is_vrf) {
+    const auto master = links_.find(present->link.master);
+    if (master != links_.end()) return {family, master->second.link.vrf_table};
+  }
+  return {family, traits_.of(family).default_table};
+}
+
+std::optional<VifIndex> FakeKernel::arrival_slot(const Table& table, Device from) {
+  for (std::size_t i = kMaxSlots; i-- > 0;) {
+    if (table.vifs[i] && table.vifs[i]->device == from) {
+      return VifIndex(static_cast<std::uint16_t>(i));
+    }
+  }
+  return std::nullopt;
+}
+
+/// The entry of the flow itself, otherwise one for any source that the arrival slot is part of.
+const FakeKernel::Entry* FakeKernel::lookup(const Table& table, const FlowKey& flow,
+                                            std::optional<VifIndex> arrived, bool any_source) {
+  if (const auto exact = table.entries.find(flow); exact != table.entries.end()) {
+    return &exact->second;
+  }
+  if (!any_source || !arrived) return nullptr;
+  const auto any = table.entries.find({Address::unspecified(flow.family()), flow.group});
+  if (any == table.entries.end() || any->second.ttls[arrived->value] == 0) return nullptr;
+  return &any->second;
+}
+
+Devices FakeKernel::targets(const Table& table, TableKey key, const Entry& entry, bool any_source,
+                            std::optional<VifIndex> arrived, Device from, unsigned ttl) const {
+  Devices devices;
+  const auto& parent = table.vifs[entry.parent.value];
+  if (!parent || parent->device != from) return devices;
+  for (std::size_t i = 0; i < kMaxSlots; ++i) {
+    if (entry.ttls[i] == 0 || !table.vifs[i]) continue;
+    if (any_source && arrived && arrived->value == i) continue;
+    const unsigned needed = traits_of(key).ttl_thresholds ? entry.ttls[i] : 1;
+    if (ttl <= needed || find_device(table.vifs[i]->device) == nullptr) continue;
+    devices.push_back(table.vifs[i]->device);
+  }
+  std::ranges::sort(devices);
+  const auto repeated = std::ranges::unique(devices);
+  devices.erase(repeated.begin(), repeated.end());
+  return devices;
+}
+
+Devices FakeKernel::outputs(TableKey table, Device from, const FlowKey& flow, unsigned ttl) const {
+  const auto position = tables_.find(table);
+  if (position == tables_.end() || find_device(from) == nullptr) return {};
+  const Table& state = position->second;
+  const auto arrived = arrival_slot(state, from);
+  const Entry* entry = lookup(state, flow, arrived, traits_of(table).native_any_source);
+  if (entry == nullptr) return {};
+  return targets(state, table, *entry, !state.entries.contains(flow), arrived, from, ttl);
+}
+
+void FakeKernel::send(Device from, const FlowKey& flow, unsigned ttl, std::size_t bytes) {
+  const TableKey key = table_for(from, flow.family());
+  const auto position = tables_.find(key);
+  if (position == tables_.end() || find_device(from) == nullptr) return;
+  Table& table = position->second;
+  const auto arrived = arrival_slot(table, from);
+  const Packet packet{from, ttl, bytes};
+  const Entry* found = lookup(table, flow, arrived, traits_of(key).native_any_source);
+  if (found != nullptr) {
+    const auto exact = table.entries.find(flow);
+    const FlowKey any{Address::unspecified(flow.family()), flow.group};
+    forward(table, key, exact != table.entries.end() ? exact->second : table.entries.at(any), flow,
+            packet);
+    return;
+  }
+  if (!arrived) return;
+  const auto [queue, is_new] = table.unresolved.try_emplace(flow);
+  if (is_new) {
+    queue->second.since = now_;
+    table.upcalls.push_back({Upcall::Kind::no_cache, key, flow, *arrived});
+  }
+  if (queue->second.packets.size() < kUnresolvedPackets) queue->second.packets.push_back(packet);
+}
+
+void FakeKernel::forward(Table& table, TableKey key, Entry& entry, const FlowKey& flow,
+                         const Packet& packet) {
+  entry.counters.packets += 1;
+  entry.counters.bytes += packet.bytes;
+  const auto arrived = arrival_slot(table, packet.from);
+  const auto& parent = table.vifs[entry.parent.value];
+  if (!parent || parent->device != packet.from) {
+    entry.counters.wrong_interface += 1;
+    const bool silent = entry.reported_at && now_ - *entry.reported_at < kReportInterval;
+    if (arrived && !silent) {
+      entry.reported_at = now_;
+      table.upcalls.push_back({Upcall::Kind::wrong_vif, key, flow, *arrived});
+    }
+    return;
+  }
+  for (const Device device : targets(table, key, entry, !table.entries.contains(flow), arrived,
+                                     packet.from, packet.ttl)) {
+    if (find_device(device)->link.up) deliveries_.push_back({device, flow});
+  }
+}
+
+void FakeKernel::advance(Milliseconds by) {
+  now_ += by;
+  for (auto& [key, table] : tables_) {
+    std::erase_if(table.unresolved, [&](const auto& waiting) {
+      return now_ - waiting.second.since >= kUnresolvedLife;
+    });
+  }
+}
+
+}  // namespace mcast::testing

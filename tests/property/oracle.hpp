@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "tests/fake/fake_kernel.hpp"
+#include "tests/property/intent.hpp"
+
+namespace mcast::testing {
+
+/// What an oracle says when it objects. Thrown, so that it ends the history wherever it is.
+struct Objection : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Judges what the fake kernel does with packets by what is intended now and what was intended
+/// since it was last at rest. Knows devices only, no slots.
+class Oracle {
+ public:
+  Oracle(const FakeKernel& kernel, std::vector<FlowKey> flows)
+      : kernel_(kernel), flows_(std::move(flows)) {}
+
+  /// The rules or the interfaces may have changed.
+  void intend(const RulesText& rules);
+  /// A: nothing is forwarded that neither the old nor the new intent allows. To be asked after
+  /// every single step.
+  void judge_step() const;
+  /// B: everything intended is forwarded and nothing else, memberships are as intended, slots are
+  /// given to interfaces that rules mean. To be asked at rest; from then on only the present intent
+  /// counts.
+  void judge_rest();
+  /// A packet arrived and the engine was told if the kernel asked: from now on the flow is to be
+  /// forwarded from there, as far as the rules allow.
+  void saw_traffic(Device from, const FlowKey& flow) { arrivals_[flow] = from; }
+  void forget_traffic() { arrivals_.clear(); }
+
+  [[nodiscard]] const Intent& intent() const { return intents_.back(); }
+
+ private:
+  void judge_flow(TableKey table, const FlowKey& flow) const;
+  void judge_slots(TableKey table) const;
+  void judge_memberships() const;
+  [[nodiscard]] std::string name(Device device) const;
+  [[nodiscard]] std::string names(const Devices& devices) const;
+
+  const FakeKernel& kernel_;
+  std::vector<FlowKey> flows_;
+  std::vector<Intent> intents_;  ///< since the kernel was last at rest; the present one is last
+  std::map<FlowKey, Device> arrivals_;
+};
+
+}  // namespace mcast::testing

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tests/property/world.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "platform/converge.hpp"
+
+namespace mcast::testing {
+
+namespace {
+
+/// A file that is not on any disk.
+class TextReader final : public FileReader {
+ public:
+  explicit TextReader(std::string text) : text_(std::move(text)) {}
+  Result<std::string> read(const std::string&, std::size_t) override { return text_; }
+  Result<std::vector<std::string>> glob(const std::string&) override {
+    return std::vector<std::string>();
+  }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace
+
+Config to_config(const RulesText& rules) {
+  TextReader reader(to_string(rules));
+  ParsedConfig parsed = parse_config(reader, "history.conf");
+  for (const auto& diagnostic : parsed.diagnostics) {
+    if (diagnostic.severity == Diagnostic::Severity::error) throw Objection(diagnostic.to_string());
+  }
+  return std::move(parsed.config);
+}
+
+/// Lets oracle A look after every step that reaches the kernel.
+class World::Watch final : public Saboteur {
+ public:
+  Watch(platform::MrouteKernel& kernel, World& world) : Saboteur(kernel), world_(world) {}
+  Result<void> apply(const Op& op) override {
+    auto outcome = kernel_.apply(op);
+    world_.log_.push_back(
+        fmt::format("    {}{}", to_string(op), outcome ? "" : ": " + outcome.error().message));
+    world_.oracle_.judge_step();
+    return outcome;
+  }
+
+ private:
+  World& world_;
+};
+
+std::vector<FlowKey> Universe::flows() const {
+  std::vector<FlowKey> all;
+  const auto combine = [&](const auto& sources, const auto& groups) {
+    for (const auto& source : sources) {
+      for (const auto& group : groups) {
+        const auto s = Prefix::parse(source);
+        const auto g = Prefix::parse(group);
+        if (s && g && s->is_host() && g->is_host()) all.push_back({s->address(), g->address()});
+      }
+    }
+  };
+  combine(sources_ipv4, groups_ipv4);
+  combine(sources_ipv6, groups_ipv6);
+  return all;
+}
+
+World::World(const KernelTraits& traits, const Universe& universe, MakeSaboteur sabotage)
+    : universe_(universe),
+      flows_(universe.flows()),
+      kernel_(traits),
+      watch_(std::make_unique<Watch>(kernel_, *this)),
+      saboteur_(sabotage != nullptr ? sabotage(*watch_) : std::make_unique<Saboteur>(*watch_)),
+      engine_(traits, {.default_ipv4 = traits.ipv4.default_table,
+                       .default_ipv6 = traits.ipv6.default_table}),
+      oracle_(kernel_, flows_) {
+  oracle_.intend(rules_);
+  static_cast<void>(kernel_.start(*this));
+  rest();
+}
+
+World::~World() = default;
+
+void World::perform(const Command& command) {
+  act(command);
+  oracle_.intend(rules_);
+  oracle_.judge_step();
+  if (command.then <= 4) {
+    rest();
+  } else if (command.then == 5) {
+    log_.emplace_back("  steps without reading events");
+    converge();
+  } else if (command.then == 6) {
+    log_.emplace_back("  events read, no steps");
+    static_cast<void>(kernel_.read(*this));
+  }
+}
+
+void World::finish() {
+  log_.emplace_back("finish");
+  rest();
+  judge_unchanged();
+  configure({});
+  rest();
+  for (const TableKey table : kernel_.open_tables()) {
+    if (kernel_.slots_bound(table) != 0) throw Objection("a slot is never given back");
+    if (!kernel_.entries(table).empty()) throw Objection("an entry is never dropped");
+  }
+  if (kernel_.memberships_held() != 0) throw Objection("a group is never left");
+}
+
+void World::converge() {
+  platform::converge(engine_, *saboteur_, now_);
+  saboteur_->plan_ended();
+}
+
+void World::rest() {
+  log_.emplace_back("  rest");
+  open_tables();
+  constexpr int kPatience = 200;
+  for (int round = 0;; ++round) {
+    static_cast<void>(kernel_.read(*this));
+    converge();
+    const auto deadline = engine_.next_deadline();
+    if (!deadline) break;
+    if (round == kPatience) throw Objection("the engine never comes to rest");
+    if (*deadline > now_) kernel_.advance(*deadline - now_);
+    now_ = std::max(now_, *deadline);
+  }
+  kernel_.forget_faults();
+  if (!engine_.plan(now_).empty()) throw Objection("at rest, there is a plan still");
+  oracle_.judge_rest();
+  static_cast<void>(engine_.take_notices());
+}
+
+/// A configuration that says what is in force already costs no call.
+void World::judge_unchanged() {
+  const auto before = kernel_.change_count();
+  engine_.set_config(to_config(rules_));
+  converge();
+  if (kernel_.change_count() == before) return;
+  throw Objection("an unchanged configuration made the engine call the kernel");
+}
+
+void World::open_tables() {
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    const TableKey table{family, kernel_.traits().of(family).default_table};
+    if (kernel_.is_open(table)) continue;
+    auto socket = kernel_.open_table(table);
+    if (!socket || !kernel_.adopt_table(std::move(*socket))) throw Objection("no table");
+    engine_.table_opened(table);
+  }
+}
+
+void World::lose_table(Family family) {
+  const TableKey table{family, kernel_.traits().of(family).default_table};
+  if (!kernel_.is_open(table)) return;
+  kernel_.close_table(table);
+  engine_.table_lost(table, "taken away");
+  oracle_.forget_traffic();
+}
+
+void World::upcall(const Upcall& upcall) {
+  engine_.upcall(upcall, now_);
+  if (const auto device = kernel_.slot(upcall.table, upcall.arrived_on)) {
+    oracle_.saw_traffic(*device, upcall.flow);
+  }
+}
+
+void World::traffic(Device from, const FlowKey& flow) {
+  // Reports about one entry are limited to one in three seconds.
+  constexpr Milliseconds kPause = 3'000;
+  now_ += kPause;
+  kernel_.advance(kPause);
+  kernel_.send(from, flow);
+  static_cast<void>(kernel_.take_deliveries());
+  for (const TableKey table : kernel_.open_tables()) {
+    static_cast<void>(kernel_.read_upcalls(table, 1000, *this));
+  }
+}
+
+}  // namespace mcast::testing

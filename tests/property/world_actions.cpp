@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What commands do to the world.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <ostream>
+#include <utility>
+
+#include "tests/property/world.hpp"
+
+namespace mcast::testing {
+
+namespace {
+
+constexpr std::array kActionNames = {
+    "add_link",       "remove_link", "replace_link", "rename_link",     "swap_names",
+    "toggle_altname", "toggle_flag", "configure",    "configure_same",  "add_route",
+    "remove_route",   "add_join",    "remove_join",  "transaction",     "traffic",
+    "flush",          "fault",       "lose_events",  "disorder_events", "lose_table"};
+
+bool same_route(const RouteText& a, const RouteText& b) {
+  return a.iif == b.iif && a.source == b.source && a.group == b.group;
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, const Command& command) {
+  out << kActionNames.at(static_cast<std::size_t>(command.action)) << ' ' << command.a << ' '
+      << command.b << ' ' << command.c << " then " << command.then;
+  if (command.rules != RulesText{}) out << '\n' << to_string(command.rules);
+  return out;
+}
+
+void World::act(const Command& command) {
+  switch (command.action) {
+    case Action::add_link:
+    case Action::remove_link:
+    case Action::replace_link:
+    case Action::rename_link:
+    case Action::swap_names:
+    case Action::toggle_altname:
+    case Action::toggle_flag:
+      return act_on_links(command);
+    case Action::traffic: {
+      const IfIndex from = pick(command.a);
+      if (from.value == 0) return;
+      if (command.c % 4 != 0) rest();
+      const FlowKey& flow = flows_[command.b % flows_.size()];
+      const auto& present = kernel_.links().at(from);
+      log_.push_back(fmt::format("traffic {} from {}", flow.to_string(), present.link.name));
+      return traffic(present.device, flow);
+    }
+    case Action::flush:
+      log_.emplace_back("flush");
+      engine_.flush_learned();
+      return oracle_.forget_traffic();
+    case Action::fault:
+      return add_fault(command);
+    case Action::lose_events:
+      log_.emplace_back("lose events");
+      return kernel_.lose_events();
+    case Action::disorder_events:
+      log_.emplace_back("disorder events");
+      return kernel_.disorder_events(command.a);
+    case Action::lose_table:
+      log_.emplace_back("lose table");
+      return lose_table(command.a % 2 == 0 ? Family::ipv4 : Family::ipv6);
+    default:
+      return act_on_rules(command);
+  }
+}
+
+void World::add_fault(const Command& command) {
+  // What a kernel can answer to a step that it could as well have carried out.
+  constexpr std::array kFaults = {ErrorCode::os, ErrorCode::no_permission, ErrorCode::limit_reached,
+                                  ErrorCode::invalid_argument};
+  const ErrorCode code = kFaults[command.b % kFaults.size()];
+  log_.push_back(fmt::format("fault in call {}", 1 + command.a % 8));
+  kernel_.fail_call(1 + command.a % 8, code);
+}
+
+IfIndex World::pick(unsigned which) const {
+  const auto& links = kernel_.links();
+  if (links.empty()) return {};
+  return std::next(links.begin(), static_cast<std::ptrdiff_t>(which % links.size()))->first;
+}
+
+void World::add_link(const std::string& name, IfIndex index, std::uint64_t incarnation) {
+  Link link;
+  link.name = name;
+  link.index = kernel_.links().contains(index) ? IfIndex() : index;
+  link.incarnation = incarnation;
+  link.up = true;
+  link.loopback = name == "lo";
+  link.multicast = !link.loopback;
+  const auto position = std::ranges::find(universe_.names, name) - universe_.names.begin();
+  const auto last = static_cast<std::uint8_t>(position + 1);
+  link.addresses = {Address::from_v4(std::array<std::uint8_t, 4>{192, 0, 2, last}),
+                    Address::parse(fmt::format("fe80::{:x}", position + 1)).value()};
+  kernel_.add_link(std::move(link));
+}
+
+void World::act_on_links(const Command& command) {
+  const auto& names = universe_.names;
+  if (command.action == Action::add_link) {
+    const std::string& name = names[command.a % names.size()];
+    if (kernel_.find_link(name) != nullptr) return;
+    log_.push_back("add link " + name);
+    const auto former = former_.find(name);
+    const bool same = command.b % 2 == 1 && former != former_.end();
+    return add_link(name, same ? former->second.index : IfIndex(), 0);
+  }
+  const IfIndex index = pick(command.a);
+  if (index.value == 0) return;
+  const Link link = kernel_.links().at(index).link;
+  log_.push_back(
+      fmt::format("{} {}", kActionNames.at(static_cast<std::size_t>(command.action)), link.name));
+  const auto rename = [&](IfIndex which, const std::string& to) {
+    kernel_.rename_link(which, to);
+    oracle_.intend(rules_);
+    oracle_.judge_step();
+  };
+  switch (command.action) {
+    case Action::replace_link:
+    case Action::remove_link:
+      former_[link.name] = link;
+      kernel_.remove_link(index);
+      if (command.action == Action::remove_link) return;
+      oracle_.intend(rules_);
+      return add_link(link.name, command.b % 2 == 1 ? index : IfIndex(),
+                      (command.b / 2) % 2 == 1 ? link.incarnation : 0);
+    case Action::rename_link: {
+      const std::string& to = names[command.b % names.size()];
+      if (kernel_.find_link(to) == nullptr) rename(index, to);
+      return;
+    }
+    case Action::swap_names: {
+      const IfIndex other = pick(command.b);
+      const std::string name = kernel_.links().at(other).link.name;
+      if (other == index) return;
+      rename(index, "swap");
+      rename(other, link.name);
+      return rename(index, name);
+    }
+    case Action::toggle_altname: {
+      const std::string& altname = universe_.altnames[command.b % universe_.altnames.size()];
+      for (const auto& [owner, present] : kernel_.links()) {
+        if (std::ranges::count(present.link.altnames, altname) == 0) continue;
+        return kernel_.change_link(owner, [&](Link& l) { std::erase(l.altnames, altname); });
+      }
+      return kernel_.change_link(index, [&](Link& l) { l.altnames.push_back(altname); });
+    }
+    default:
+      return kernel_.change_link(index, [&](Link& l) {
+        bool& flag = command.b % 2 == 1 ? l.up : l.multicast;
+        flag = !flag;
+      });
+  }
+}
+
+void World::act_on_rules(const Command& command) {
+  const RulesText& given = command.rules;
+  switch (command.action) {
+    case Action::configure:
+      return configure(given);
+    case Action::configure_same:
+      log_.emplace_back("configure the same");
+      return configure(rules_);
+    case Action::add_route:
+      for (const auto& rule : given.routes) add(rule, rules_);
+      return;
+    case Action::add_join:
+      for (const auto& rule : given.joins) add(rule, rules_);
+      return;
+    case Action::remove_route: {
+      RouteText rule;
+      if (command.b % 2 == 1) {
+        if (given.routes.empty()) return;
+        rule = given.routes.front();
+      } else {
+        if (rules_.routes.empty()) return;
+        rule = rules_.routes[command.a % rules_.routes.size()];
+        rule.oifs.resize(std::min<std::size_t>(rule.oifs.size(), command.c % 2));
+      }
+      return remove(rule);
+    }
+    case Action::remove_join: {
+      if (rules_.joins.empty()) return;
+      const JoinText rule = rules_.joins[command.a % rules_.joins.size()];
+      log_.push_back("leave: " + to_string(rule));
+      if (!engine_.leave(parse_join_words(words(rule)).value())) throw Objection("leave failed");
+      std::erase(rules_.joins, rule);
+      return;
+    }
+    case Action::transaction: {
+      const bool undone = command.a % 2 == 1;
+      log_.emplace_back(undone ? "begin, to roll back" : "begin");
+      RulesText inside = rules_;
+      engine_.begin();
+      for (const auto& rule : given.routes) add(rule, inside);
+      for (const auto& rule : given.joins) add(rule, inside);
+      undone ? engine_.rollback() : engine_.commit();
+      if (!undone) rules_ = std::move(inside);
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+void World::configure(const RulesText& rules) {
+  log_.push_back("configure:\n" + to_string(rules));
+  rules_ = rules;
+  engine_.set_config(to_config(rules));
+  oracle_.intend(rules_);
+}
+
+/// `add` of a route that exists changes its outbound interfaces.
+void World::add(const RouteText& rule, RulesText& rules) {
+  const auto outcome = engine_.add_route(parse_route_words(words(rule)).value());
+  log_.push_back(
+      fmt::format("add: {}{}", to_string(rule), outcome ? "" : ": " + outcome.error().message));
+  if (!outcome) return judge_refusal(rule.iif, rule.oifs, outcome.error());
+  const auto old =
+      std::ranges::find_if(rules.routes, [&](const RouteText& r) { return same_route(r, rule); });
+  if (old == rules.routes.end()) {
+    rules.routes.push_back(rule);
+    return;
+  }
+  old->oifs = rule.oifs;
+  rules.routes.erase(std::remove_if(std::next(old), rules.routes.end(),
+                                    [&](const RouteText& r) { return same_route(r, rule); }),
+                     rules.routes.end());
+}
+
+void World::add(const JoinText& rule, RulesText& rules) {
+  const auto outcome = engine_.join(parse_join_words(words(rule)).value());
+  log_.push_back(
+      fmt::format("join: {}{}", to_string(rule), outcome ? "" : ": " + outcome.error().message));
+  if (!outcome) return judge_refusal(rule.iif, {}, outcome.error());
+  if (std::ranges::count(rules.joins, rule) == 0) rules.joins.push_back(rule);
+}
+
+/// A command may be refused only for an interface that is not there.
+void World::judge_refusal(const std::string& iif, const std::vector<std::string>& oifs,
+                          const Error& error) const {
+  std::vector<std::string> names = oifs;
+  names.push_back(iif);
+  const bool absent = std::ranges::any_of(names, [&](const std::string& name) {
+    return name.back() != '+' && kernel_.find_link(name) == nullptr;
+  });
+  if (error.code != ErrorCode::no_such_interface || !absent) {
+    throw Objection("refused without need: " + error.message);
+  }
+}
+
+void World::remove(const RouteText& rule) {
+  const auto outcome = engine_.remove_route(parse_route_words(words(rule)).value());
+  log_.push_back(
+      fmt::format("remove: {}{}", to_string(rule), outcome ? "" : ": " + outcome.error().message));
+  const bool exists =
+      std::ranges::any_of(rules_.routes, [&](const RouteText& r) { return same_route(r, rule); });
+  if (!exists) {
+    if (outcome) throw Objection("removed a route that does not exist");
+    return;
+  }
+  if (rule.oifs.empty()) {
+    if (!outcome) throw Objection("a route cannot be removed: " + outcome.error().message);
+    std::erase_if(rules_.routes, [&](const RouteText& r) { return same_route(r, rule); });
+    return;
+  }
+  if (!outcome) return;
+  for (auto& route : rules_.routes) {
+    if (!same_route(route, rule)) continue;
+    std::erase_if(route.oifs,
+                  [&](const std::string& oif) { return std::ranges::count(rule.oifs, oif) != 0; });
+  }
+}
+
+}  // namespace mcast::testing
