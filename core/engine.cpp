@@ -265,6 +265,20 @@ void Engine::rollback() {
   s.update_claims();
 }
 
+std::optional<std::string> Engine::refused_in_transaction() {
+  State& s = *state_;
+  for (const auto& [key, table] : s.tables) table->resolve_if_needed();
+  for (const State::Undo& undo : s.undo_log) {
+    const auto* added = std::get_if<State::AddedRule>(&undo);
+    if (added == nullptr || !s.rules.is_live(added->id)) continue;
+    const Fanout* fanout = s.table_of(s.rules[added->id]).fanout_of_rule(added->id);
+    if (fanout != nullptr && !fanout->refused.empty()) {
+      return fmt::format("group {}: {}", s.rules[added->id].group.to_string(), fanout->refused);
+    }
+  }
+  return std::nullopt;
+}
+
 void Engine::flush_learned() {
   for (const auto& [key, table] : state_->tables) table->flush_learned();
 }
@@ -385,6 +399,7 @@ std::vector<Notice> Engine::take_notices() {
 void Engine::for_each_learned(const std::function<void(TableKey, const FlowKey&)>& visit) const {
   for (const auto& [key, table] : state_->tables) {
     for (const std::uint32_t id : table->learned()) visit(key, table->flows()[id].key);
+    for (const std::uint32_t id : table->stops()) visit(key, table->flows()[id].key);
   }
 }
 

@@ -62,6 +62,9 @@ class Engine {
   void begin();
   void commit();
   void rollback();
+  /// Why a route added since `begin` could not be carried out at all, for want of slots; none if
+  /// all can. Plans nothing, so that a rollback leaves the kernel untouched.
+  [[nodiscard]] std::optional<std::string> refused_in_transaction();
   /// Drops learned flows and stop filters; traffic brings them back.
   void flush_learned();
 
@@ -92,7 +95,7 @@ class Engine {
   [[nodiscard]] std::vector<Notice> take_notices();
 
   // --- Learned flows -----------------------------------------------------------------------------
-  /// Flows that are in the kernel because an upcall matched a rule; for expiry and the hook.
+  /// Flows that are in the kernel because of an upcall, stop filters included.
   void for_each_learned(const std::function<void(TableKey, const FlowKey&)>& visit) const;
   void forget_learned(TableKey table, const FlowKey& flow);
 
@@ -101,8 +104,10 @@ class Engine {
   /// Lists come in pages: the first call passes 0, each further one the last page's `next`. A page
   /// holds at most `limit` rows and may hold fewer, even none, before the end.
   ///
-  /// Configured rules in configuration order.
-  [[nodiscard]] Page<RouteStatus> route_rules(std::uint64_t from, std::size_t limit) const;
+  /// Configured rules in configuration order: those of one source and one group, or the others.
+  enum class RuleKind : std::uint8_t { exact, templates };
+  [[nodiscard]] Page<RouteStatus> route_rules(RuleKind kind, std::uint64_t from,
+                                              std::size_t limit) const;
   /// What the kernel forwards or blocks now: entries whose inbound interface is there.
   [[nodiscard]] Page<KernelRoute> kernel_routes(std::uint64_t from, std::size_t limit) const;
   [[nodiscard]] std::vector<JoinStatus> join_rules() const;

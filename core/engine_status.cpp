@@ -149,7 +149,8 @@ std::pair<RuleState, std::string> Engine::State::state_of(const JoinRule& rule) 
   return {RuleState::active, {}};
 }
 
-Page<RouteStatus> Engine::route_rules(std::uint64_t from, std::size_t limit) const {
+Page<RouteStatus> Engine::route_rules(RuleKind kind, std::uint64_t from,
+                                      std::size_t limit) const {
   const State& s = *state_;
   Page<RouteStatus> page;
   std::uint64_t id = from;
@@ -158,6 +159,7 @@ Page<RouteStatus> Engine::route_rules(std::uint64_t from, std::size_t limit) con
     const auto rule_id = static_cast<std::uint32_t>(id);
     if (!s.rules.is_live(rule_id)) continue;
     const Rule& rule = s.rules[rule_id];
+    if (rule.is_exact() != (kind == RuleKind::exact)) continue;
     auto [state, reason] = s.state_of(rule_id);
     page.rows.push_back({.source = rule.source,
                          .group = rule.group,

@@ -88,6 +88,7 @@ class Table {
   void flush_learned();
   void forget_learned(const FlowKey& key);
   [[nodiscard]] const std::list<std::uint32_t>& learned() const { return learned_; }
+  [[nodiscard]] const std::list<std::uint32_t>& stops() const { return stops_; }
 
   // --- Plans (table_plan.cpp) ---
   void plan(Plan& plan, Milliseconds now, std::size_t limit);
@@ -96,6 +97,10 @@ class Table {
   void acknowledge(const BindVif& op, const Result<void>& outcome, Milliseconds now);
   void acknowledge(const UnbindVif& op, const Result<void>& outcome, Milliseconds now);
   [[nodiscard]] std::optional<Milliseconds> next_deadline() const;
+  /// Finds out what the rules mean now, without planning anything.
+  void resolve_if_needed() {
+    if (open_ && resolve_needed_) resolve();
+  }
 
   // --- Status ---
   [[nodiscard]] const SlotTable& slots() const { return slots_; }
