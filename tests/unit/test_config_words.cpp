@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "core/config_words.hpp"
+
+#include <doctest/doctest.h>
+
+#include "core/config.hpp"
+
+using namespace mcast;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+std::string route(const Words& words) {
+  const auto parsed = parse_route_words(words);
+  if (!parsed) return parsed.error().message;
+  std::string out = parsed->path.iif.to_string() + ' ' + parsed->source.to_string() + ' ' +
+                    parsed->group.to_string();
+  for (const auto& oif : parsed->path.oifs) out += ' ' + oif.to_string();
+  return out;
+}
+
+std::string join(const Words& words) {
+  const auto parsed = parse_join_words(words);
+  if (!parsed) return parsed.error().message;
+  return parsed->iif.to_string() + ' ' + (parsed->source ? parsed->source->to_string() : "*") +
+         ' ' + parsed->group.to_string();
+}
+
+}  // namespace
+
+TEST_CASE("the second word is a source if an address follows it") {
+  CHECK(route({"eth0", "10.0.0.9", "225.1.2.3", "eth1", "eth2"}) ==
+        "eth0 10.0.0.9 225.1.2.3 eth1 eth2");
+  CHECK(route({"eth0", "225.1.2.3", "eth1"}) == "eth0 0.0.0.0/0 225.1.2.3 eth1");
+  CHECK(route({"eth0", "225.1.2.3"}) == "eth0 0.0.0.0/0 225.1.2.3");
+  CHECK(route({"eth0", "0.0.0.0", "225.1.2.0/24", "lan+"}) == "eth0 0.0.0.0/0 225.1.2.0/24 lan+");
+  CHECK(route({"eth0", "::", "ff2e::42"}) == "eth0 ::/0 ff2e::42");
+  CHECK(route({"eth0", "ff2e::42", "eth0.100"}) == "eth0 ::/0 ff2e::42 eth0.100");
+  CHECK(join({"eth0", "225.1.2.3"}) == "eth0 * 225.1.2.3");
+  CHECK(join({"eth0", "10.0.0.9", "232.1.2.3/30"}) == "eth0 10.0.0.9 232.1.2.0/30");
+  CHECK(join({"eth0", "0.0.0.0", "225.1.2.3"}) == "eth0 * 225.1.2.3");
+}
+
+TEST_CASE("outbound interfaces named twice count once") {
+  CHECK(route({"eth0", "225.1.2.3", "eth1", "eth2", "eth1"}) ==
+        "eth0 0.0.0.0/0 225.1.2.3 eth1 eth2");
+}
+
+TEST_CASE("commands are checked like lines of a file") {
+  CHECK(route({}) == "the inbound interface and the group are missing");
+  CHECK(route({"eth0"}) == "the group is missing");
+  CHECK(route({"eth0", "eth1"}) == "\"eth1\": not an IPv4 or IPv6 address");
+  CHECK(route({"eth0", "10.0.0.9", "eth1"}) ==
+        "\"10.0.0.9\": not a multicast group; groups are 224.0.0.0 to 239.255.255.255");
+  CHECK(route({"eth0", "225.1.2.3", "10.0.0.9"}) ==
+        "\"10.0.0.9\": not a multicast group; are source and group swapped?");
+  CHECK(route({"eth0", "10.0.0.9", "225.1.2.300", "eth1"}) ==
+        "\"225.1.2.300\": each part of an IPv4 address is at most 255");
+  CHECK(route({"10.0.0.9", "225.1.2.3", "eth1"}) ==
+        "\"10.0.0.9\": an address stands where an interface name belongs");
+  CHECK(route({"eth0", "10.0.0.9", "ff2e::1"}) ==
+        "\"10.0.0.9\": an IPv4 source cannot send to the IPv6 group ff2e::1");
+  CHECK(route({"eth0", "225.1.2.3", "much-too-long-name"}) ==
+        "\"much-too-long-name\": an interface name has at most 15 characters, this one has 18");
+  CHECK(join({"eth0", "225.1.2.3", "eth1"}) ==
+        "\"eth1\": a group is joined on one interface; nothing follows the group");
+}
+
+TEST_CASE("errors of words tell usage from bad values") {
+  CHECK(parse_route_words({}).error().code == ErrorCode::usage);
+  CHECK(parse_join_words({"eth0", "225.1.2.3", "eth1"}).error().code == ErrorCode::usage);
+  CHECK(parse_route_words({"eth0", "10.0.0.9"}).error().code == ErrorCode::invalid_argument);
+}
+
+TEST_CASE("a word can look like an address without being one") {
+  for (const char* word :
+       {"225.1.2.3", "225.1.2.300", "225.1.2", "225.1.2.0/24", "::", "fe80::1%eth0"}) {
+    CHECK(looks_like_address(word));
+  }
+  for (const char* word : {"", "eth0", "eth0.100", "eth0:1", "1", "1.2", "wg-10.0.0.1"}) {
+    CHECK_FALSE(looks_like_address(word));
+  }
+}
