@@ -31,34 +31,36 @@ bool ended(const Fd& pidfd, Duration patience) {
   return ::poll(&wait, 1, static_cast<int>(patience.count())) > 0;
 }
 
+/// Negative if the file does not hold a process id, or not yet: some daemons fill it in later.
 pid_t read_pid(const std::filesystem::path& path) {
   std::ifstream file(path);
   const std::string text(std::istreambuf_iterator<char>(file), {});
   pid_t pid = -1;
-  std::from_chars(text.data(), text.data() + text.size(), pid);
-  if (pid <= 1) throw std::runtime_error(fmt::format("{}: no process id", path.string()));
-  return pid;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), pid);
+  const bool whole = status == std::errc() && end != text.data() + text.size() && *end == '\n';
+  return whole ? pid : -1;
 }
 
-/// True once the file is there, false when `process` ends or time is over before.
-bool await_file(const std::filesystem::path& file, DirectoryWatch& watch, Process& process,
+/// Negative if `process` ends or time is over before a process id is there.
+pid_t await_pid(const std::filesystem::path& file, DirectoryWatch& watch, Process& process,
                 bool process_must_stay) {
   const auto deadline = Clock::now() + kPatience;
-  while (!std::filesystem::exists(file)) {
+  for (;;) {
+    if (const pid_t pid = read_pid(file); pid > 1) return pid;
     const auto left = std::chrono::ceil<Duration>(deadline - Clock::now());
-    if (left.count() <= 0 || (process_must_stay && !process.running())) return false;
+    if (left.count() <= 0 || (process_must_stay && !process.running())) return -1;
     std::array<pollfd, 2> events{
         pollfd{.fd = watch.fd(), .events = POLLIN, .revents = 0},
         pollfd{.fd = process_must_stay ? process.pidfd() : -1, .events = POLLIN, .revents = 0}};
     ::poll(events.data(), events.size(), static_cast<int>(left.count()));
     watch.drain();
   }
-  return true;
 }
 
 }  // namespace
 
 std::string built_program(std::string_view name) {
+  if (name.contains('/')) return std::string(name);
   return fmt::format("{}/{}", MCAST_PROGRAM_DIR, name);
 }
 
@@ -88,9 +90,9 @@ void Daemon::start(const std::vector<std::string>& arguments) {
     if (!status || status->code != 0)
       throw std::runtime_error(fmt::format("{} did not detach: {}", options_.program, log()));
   }
-  if (!await_file(pid_file(), watch, *process_, !options_.detach))
+  pid_ = await_pid(pid_file(), watch, *process_, !options_.detach);
+  if (pid_ < 0)
     throw std::runtime_error(fmt::format("{} did not become ready:\n{}", options_.program, log()));
-  pid_ = read_pid(pid_file());
   pidfd_ = open_pidfd(pid_);
 }
 

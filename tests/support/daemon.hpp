@@ -12,14 +12,14 @@
 
 namespace mcast::testing {
 
-/// A program of this build, by any of its names: "mcastd", "smcroutectl".
+/// A program of this build, by any of its names: "mcastd", "smcroutectl". A path stays as it is.
 std::string built_program(std::string_view name);
 
 /// Runs a real daemon inside a router's namespace, with files of its own in a temporary directory.
 class Daemon {
  public:
   struct Options {
-    std::string program = "mcastd";
+    std::string program = "mcastd";           ///< or the path of another with the same options
     std::vector<std::string> arguments = {};  ///< besides -f, -u, -P and the two below
     std::string log_level = "debug";
     bool detach = false;
