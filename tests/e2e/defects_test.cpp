@@ -237,7 +237,7 @@ TEST_CASE("defect 14: JSON carries counters, and they count") {
     // 64 bytes of payload, 8 of UDP, 20 of IPv4 or 40 of IPv6.
     const std::uint64_t size = family.name == "IPv4" ? 92 : 112;
     CHECK(after["bytes"].get<std::uint64_t>() == before["bytes"].get<std::uint64_t>() + 10 * size);
-    CHECK(after["wrong_if"].get<std::uint64_t>() == 0);
+    CHECK(after["wrong_interface"].get<std::uint64_t>() == 0);
   }
 }
 
