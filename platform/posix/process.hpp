@@ -1,49 +1,78 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
+#include <utility>
 
 #include "core/result.hpp"
 #include "platform/posix/unique_fd.hpp"
 
-/// What makes a process a daemon.
+/// What a daemon needs of the system around it.
 namespace mcast::platform {
 
-/// Detaches from the terminal. The parent stays until the daemon tells what became of its start, so
-/// that whoever ran the command gets the right exit code.
-class Detached {
+/// A file with this process's id, for as long as the object lives. Its modification time tells when
+/// the daemon last became ready.
+class PidFile {
  public:
-  /// Forks. Returns in the daemon only; the parent exits with the code given to `started`, or with
-  /// 70 (EX_SOFTWARE) if the daemon dies before.
-  static Result<Detached> detach();
-  /// Lets the parent exit. Standard input, output and error are closed from here on if `code` is 0.
-  void started(int code);
+  /// Overwrites what is there: a file that a dead process left behind is no reason not to start.
+  [[nodiscard]] static Result<PidFile> create(const std::string& path);
+  PidFile(PidFile&&) = default;
+  PidFile& operator=(PidFile&& other) noexcept;
+  PidFile(const PidFile&) = delete;
+  PidFile& operator=(const PidFile&) = delete;
+  /// Removes it unless another file has taken its place. Where the directory does not allow that
+  /// any more, as after drop_privileges(), it is emptied.
+  ~PidFile();
+
+  /// Sets the modification time to now; works after drop_privileges() too.
+  void touch();
 
  private:
-  explicit Detached(UniqueFd parent) : parent_(std::move(parent)) {}
+  PidFile(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+  void write_id();
+  void remove();
+
+  std::string path_;
+  UniqueFd fd_;
+};
+
+/// Whom to run as.
+struct Account {
+  std::string user;
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+/// Looks up "USER[:GROUP]", names or numbers; the group is the user's own unless given.
+[[nodiscard]] Result<Account> find_account(const std::string& user_and_group);
+
+/// Becomes the account for good, and gives up every privilege but those that opening and using
+/// routing tables needs. Programs started later have none. Call it while there is one thread.
+[[nodiscard]] Result<void> drop_privileges(const Account& account);
+
+/// Tells the process that was started on the command line how the daemon's start went.
+class Readiness {
+ public:
+  /// For a daemon in the foreground: nobody waits.
+  Readiness() = default;
+  explicit Readiness(UniqueFd parent) : parent_(std::move(parent)) {}
+
+  /// The daemon is ready: the waiting process exits with 0, and this one lets go of the terminal.
+  void ready();
+  /// The daemon could not start: the waiting process exits with this code. Without any report, as
+  /// when the daemon dies, it exits with 70.
+  void failed(int exit_code);
+
+ private:
+  void report(int exit_code);
   UniqueFd parent_;
 };
 
-/// The file that says which process is the daemon. Removed when this is destroyed, unless another
-/// process has written its own there since.
-class PidFile {
- public:
-  static Result<PidFile> create(std::string path);
-  PidFile(PidFile&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
-  PidFile& operator=(PidFile&&) = delete;
-  PidFile(const PidFile&) = delete;
-  PidFile& operator=(const PidFile&) = delete;
-  ~PidFile();
-  /// Sets its modification time to now: scripts wait for that after a reload.
-  Result<void> touch() const;
-
- private:
-  explicit PidFile(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
-
-/// Goes on as another user, "USER[:GROUP]", by name or number, for good. What is open stays open.
-/// Capabilities are the business of `keep_network_capabilities`.
-Result<void> become_user(const std::string& user_and_group);
+/// Goes on in a new process without terminal and session; returns only there. The calling process
+/// waits for the report and exits. Standard error stays usable until ready(). The working directory
+/// becomes "/", so relative paths have to be made absolute before. Call it before threads exist.
+[[nodiscard]] Result<Readiness> detach();
 
 }  // namespace mcast::platform
