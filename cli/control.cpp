@@ -150,10 +150,10 @@ ipc::RowsPtr<ipc::GroupRow> Control::show_groups(ipc::GroupList list) {
   std::vector<ipc::GroupRow> rows;
   if (list == ipc::GroupList::configured) {
     for (const JoinStatus& join : host_.engine().join_rules()) {
-      rows.push_back({.source = join.rule.source ? std::optional(join.rule.source->to_string())
-                                                 : std::nullopt,
-                      .group = join.rule.group.to_string(),
-                      .iif = join.rule.iif.to_string()});
+      rows.push_back(
+          {.source = join.rule.source ? std::optional(join.rule.source->to_string()) : std::nullopt,
+           .group = join.rule.group.to_string(),
+           .iif = join.rule.iif.to_string()});
     }
   } else {
     for (const JoinGroupStatus& join : host_.engine().kernel_joins()) {
@@ -188,8 +188,8 @@ ipc::RowsPtr<ipc::RouteRow> Control::show_routes(ipc::RouteList list, bool count
           return row;
         });
   }
-  const auto kind = list == ipc::RouteList::exact ? Engine::RuleKind::exact
-                                                  : Engine::RuleKind::templates;
+  const auto kind =
+      list == ipc::RouteList::exact ? Engine::RuleKind::exact : Engine::RuleKind::templates;
   return std::make_unique<EngineRows<ipc::RouteRow, RouteStatus>>(
       [this, kind](std::uint64_t from, std::size_t limit) {
         return host_.engine().route_rules(kind, from, limit);
@@ -203,6 +203,8 @@ ipc::RowsPtr<ipc::PendingRow> Control::show_pending() {
       pending_row);
 }
 
-void Control::note(std::string_view text) { spdlog::info("{}", text); }
+void Control::note(std::string_view text) {
+  spdlog::info("{}", text);
+}
 
 }  // namespace mcast::cli

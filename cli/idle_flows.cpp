@@ -12,7 +12,8 @@ IdleFlows::IdleFlows(asio::io_context& loop, std::chrono::seconds interval,
 void IdleFlows::watch(Engine& engine, platform::MrouteKernel& kernel) {
   if (running_ || interval_.count() == 0) return;
   bool any = false;
-  for (const TableStatus& table : engine.tables()) any = any || table.learned + table.stop_filters != 0;
+  for (const TableStatus& table : engine.tables())
+    any = any || table.learned + table.stop_filters != 0;
   if (!any) return;
   running_ = true;
   timer_.expires_after(interval_);

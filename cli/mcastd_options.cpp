@@ -7,7 +7,9 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "cli/identity.hpp"
@@ -22,8 +24,8 @@ Result<std::uint32_t> number(char option, std::string_view text, std::uint32_t l
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool is_number = error == std::errc() && end == text.data() + text.size();
   if (!is_number || value < least || value > most) {
-    return fail(ErrorCode::usage, fmt::format("-{} \"{}\": needs a number from {} to {}", option,
-                                              text, least, most));
+    return fail(ErrorCode::usage,
+                fmt::format("-{} \"{}\": needs a number from {} to {}", option, text, least, most));
   }
   return value;
 }
@@ -40,22 +42,29 @@ Result<LogLevel> log_level(std::string_view text) {
   for (const auto& [name, level] : names) {
     if (name == text) return level;
   }
-  return fail(ErrorCode::usage,
-              fmt::format("-l \"{}\": no such level; it is one of none, err, notice, info, debug",
-                          text));
+  return fail(
+      ErrorCode::usage,
+      fmt::format("-l \"{}\": no such level; it is one of none, err, notice, info, debug", text));
 }
 
 /// Half a day: as good as for ever, and far from overflowing any clock.
 constexpr std::uint32_t kMostSeconds = 43'200;
 
 Result<void> apply(DaemonOptions& options, char option, std::string_view value) {
-  const auto seconds = [&](std::uint32_t least, std::uint32_t most) -> Result<std::chrono::seconds> {
+  const auto seconds = [&](std::uint32_t least,
+                           std::uint32_t most) -> Result<std::chrono::seconds> {
     return std::chrono::seconds(TRY(number(option, value, least, most)));
   };
   switch (option) {
-    case 'c': options.idle_timeout = TRY(seconds(0, kMostSeconds)); break;
-    case 'd': options.startup_delay = TRY(seconds(0, kMostSeconds)); break;
-    case 'e': options.hook = value; break;
+    case 'c':
+      options.idle_timeout = TRY(seconds(0, kMostSeconds));
+      break;
+    case 'd':
+      options.startup_delay = TRY(seconds(0, kMostSeconds));
+      break;
+    case 'e':
+      options.hook = value;
+      break;
     case 'f':
       options.config_file = value;
       options.config_file_given = true;
@@ -64,23 +73,45 @@ Result<void> apply(DaemonOptions& options, char option, std::string_view value) 
       options.config_file = value;
       options.action = DaemonOptions::Action::check;
       break;
-    case 'h': options.action = DaemonOptions::Action::help; break;
+    case 'h':
+      options.action = DaemonOptions::Action::help;
+      break;
     case 'i':
     case 'I':
       TRY(check_identity(value));
       options.identity = value;
       break;
-    case 'l': options.log_level = TRY(log_level(value)); break;
-    case 'm': options.mrdisc_interval = TRY(seconds(4, 180)); break;
-    case 'n': options.foreground = true; break;
-    case 'N': break;  // SMCRoute: no interface gets a slot by itself, which holds here always
-    case 'p': options.user = value; break;
-    case 'P': options.pid_file = value; break;
-    case 's': options.syslog = true; break;
-    case 't': options.table = TableId{TRY(number(option, value, 0, 0xffff'fffeU))}; break;
-    case 'u': options.socket_path = value; break;
-    case 'v': options.action = DaemonOptions::Action::version; break;
-    default: break;
+    case 'l':
+      options.log_level = TRY(log_level(value));
+      break;
+    case 'm':
+      options.mrdisc_interval = TRY(seconds(4, 180));
+      break;
+    case 'n':
+      options.foreground = true;
+      break;
+    case 'N':
+      break;  // SMCRoute: no interface gets a slot by itself, which holds here always
+    case 'p':
+      options.user = value;
+      break;
+    case 'P':
+      options.pid_file = value;
+      break;
+    case 's':
+      options.syslog = true;
+      break;
+    case 't':
+      options.table = TableId{TRY(number(option, value, 0, 0xffff'fffeU))};
+      break;
+    case 'u':
+      options.socket_path = value;
+      break;
+    case 'v':
+      options.action = DaemonOptions::Action::version;
+      break;
+    default:
+      break;
   }
   return {};
 }
@@ -126,11 +157,18 @@ Result<DaemonOptions> parse_daemon_options(const std::vector<std::string>& argum
       break;
     }
   }
-  if (options.config_file.empty()) options.config_file = fmt::format("/etc/{}.conf", options.identity);
+  if (options.config_file.empty())
+    options.config_file = fmt::format("/etc/{}.conf", options.identity);
   if (options.pid_file.empty()) {
     options.pid_file = fmt::format("{}/{}.pid", MCASTD_RUN_DIRECTORY, options.identity);
   }
   if (options.socket_path.empty()) options.socket_path = default_socket(options.identity);
+  // The daemon changes its working directory when it detaches.
+  for (std::string* path : {&options.config_file, &options.pid_file, &options.socket_path}) {
+    std::error_code error;
+    const auto absolute = std::filesystem::absolute(*path, error);
+    if (!error && !options.foreground) *path = absolute.string();
+  }
   return options;
 }
 

@@ -149,8 +149,7 @@ std::pair<RuleState, std::string> Engine::State::state_of(const JoinRule& rule) 
   return {RuleState::active, {}};
 }
 
-Page<RouteStatus> Engine::route_rules(RuleKind kind, std::uint64_t from,
-                                      std::size_t limit) const {
+Page<RouteStatus> Engine::route_rules(RuleKind kind, std::uint64_t from, std::size_t limit) const {
   const State& s = *state_;
   Page<RouteStatus> page;
   std::uint64_t id = from;

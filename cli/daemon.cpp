@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/daemon.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <chrono>
+#include <csignal>
+#include <utility>
+
+#include "core/config.hpp"
+#include "platform/converge.hpp"
+
+namespace mcast::cli {
+
+namespace {
+
+/// Steps of one turn; then clients and upcalls get a chance before the rest is done.
+constexpr std::size_t kStepsPerTurn = 32'768;
+/// Messages read from one table's socket before other events are looked at.
+constexpr std::size_t kUpcallsPerTurn = 256;
+
+EngineOptions engine_options(const DaemonOptions& options, const KernelTraits& traits) {
+  EngineOptions engine;
+  engine.default_ipv4 = options.table.value_or(traits.ipv4.default_table);
+  engine.default_ipv6 = options.table.value_or(traits.ipv6.default_table);
+  return engine;
+}
+
+void log_diagnostics(const std::vector<Diagnostic>& diagnostics) {
+  for (const Diagnostic& diagnostic : diagnostics) {
+    if (diagnostic.severity == Diagnostic::Severity::error) {
+      spdlog::error("{}", diagnostic.to_string());
+    } else {
+      spdlog::warn("{}", diagnostic.to_string());
+    }
+  }
+}
+
+}  // namespace
+
+Daemon::Daemon(DaemonOptions options)
+    : options_(std::move(options)),
+      control_(*this),
+      hook_(loop_, options_.hook),
+      idle_flows_(loop_, options_.idle_timeout, [this] { turn(); }),
+      signals_(loop_, SIGHUP, SIGTERM, SIGINT),
+      deadline_(loop_),
+      link_retry_(loop_),
+      links_ready_(loop_) {}
+
+Daemon::~Daemon() {
+  if (links_ready_.is_open()) links_ready_.release();
+  for (auto& [table, ready] : upcalls_ready_) ready.release();
+}
+
+Milliseconds Daemon::now() {
+  const auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
+}
+
+// --- Starting ------------------------------------------------------------------------------------
+
+Result<void> Daemon::start() {
+  platform_ = TRY(platform::open_platform());
+  const KernelTraits& traits = platform_.kernel->traits();
+  engine_ = std::make_unique<Engine>(traits, engine_options(options_, traits));
+  TRY(load_at_start());
+  TRY(open_tables());
+  TRY(platform_.links->start(*this));
+  server_ = TRY(ipc::Server::listen(
+      loop_, control_, {.path = options_.socket_path, .mode = 0600, .group = {}, .limits = {}}));
+  wait_for_signals();
+  wait_for_links();
+  for (const TableStatus& table : engine_->tables()) {
+    if (table.open) wait_for_upcalls(table.table);
+  }
+  turn();
+  pid_file_ = TRY(platform::PidFile::create(options_.pid_file));
+  if (!options_.user.empty()) {
+    const platform::Account account = TRY(platform::find_account(options_.user));
+    TRY(platform::drop_privileges(account));
+  }
+  loaded();
+  return {};
+}
+
+/// Reads the file before anything is touched: a daemon that cannot start disturbs nothing.
+Result<void> Daemon::load_at_start() {
+  if (!options_.config_file_given) {
+    const auto probe = files_.read(options_.config_file, kMaxConfigBytes);
+    if (!probe && probe.error().code == ErrorCode::not_found) {
+      spdlog::warn("{}; waiting for commands", probe.error().message);
+      return {};
+    }
+  }
+  ParsedConfig parsed = parse_config(files_, options_.config_file);
+  log_diagnostics(parsed.diagnostics);
+  if (!parsed.valid()) {
+    return fail(ErrorCode::config,
+                fmt::format("{}: not started, the configuration has errors", options_.config_file));
+  }
+  engine_->set_config(std::move(parsed.config));
+  return {};
+}
+
+/// One family may be missing from the kernel; none is an error, and so is a table that another
+/// program owns.
+Result<void> Daemon::open_tables() {
+  std::optional<Error> missing;
+  bool any = false;
+  for (const TableStatus& status : engine_->tables()) {
+    auto socket = platform_.keeper->open_table(status.table);
+    if (!socket) {
+      if (socket.error().code != ErrorCode::no_kernel_support) {
+        return std::unexpected(std::move(socket.error()));
+      }
+      engine_->table_lost(status.table, socket.error().message);
+      missing = std::move(socket.error());
+      continue;
+    }
+    TRY(platform_.kernel->adopt_table(std::move(*socket)));
+    engine_->table_opened(status.table);
+    any = true;
+  }
+  if (!any && missing) return std::unexpected(std::move(*missing));
+  if (missing) spdlog::warn("{}", missing->message);
+  return {};
+}
+
+/// A configuration is in effect: tells those who wait for that.
+void Daemon::loaded() {
+  if (pid_file_) pid_file_->touch();
+  hook_.run("reload");
+}
+
+/// Returns false if a signal says to end instead.
+bool Daemon::delay_start() {
+  if (options_.startup_delay.count() == 0) return true;
+  bool go_on = false;
+  deadline_.expires_after(options_.startup_delay);
+  deadline_.async_wait([&](const std::error_code& error) {
+    go_on = !error;
+    loop_.stop();
+  });
+  signals_.async_wait([&](const std::error_code& error, int) {
+    if (!error) loop_.stop();
+  });
+  loop_.run();
+  loop_.restart();
+  deadline_.cancel();
+  signals_.cancel();
+  loop_.poll();
+  loop_.restart();
+  return go_on;
+}
+
+// --- Running -------------------------------------------------------------------------------------
+
+void Daemon::run() {
+  loop_.run();
+  server_.reset();
+}
+
+/// Makes the kernel follow the engine. Called whenever the engine may have changed its mind.
+void Daemon::turn() {
+  const std::size_t steps = platform::converge(*engine_, *platform_.kernel, now(), kStepsPerTurn);
+  write_notices();
+  if (steps >= kStepsPerTurn) {
+    schedule_turn();
+    return;
+  }
+  arm_deadline();
+  idle_flows_.watch(*engine_, *platform_.kernel);
+}
+
+void Daemon::schedule_turn() {
+  if (std::exchange(turn_scheduled_, true)) return;
+  asio::post(loop_, [this] {
+    turn_scheduled_ = false;
+    turn();
+  });
+}
+
+void Daemon::arm_deadline() {
+  const auto deadline = engine_->next_deadline();
+  if (!deadline) {
+    deadline_.cancel();
+    return;
+  }
+  deadline_.expires_after(std::chrono::milliseconds(std::max<Milliseconds>(*deadline - now(), 1)));
+  deadline_.async_wait([this](const std::error_code& error) {
+    if (!error) turn();
+  });
+}
+
+void Daemon::write_notices() {
+  for (const Notice& notice : engine_->take_notices()) {
+    switch (notice.level) {
+      case NoticeLevel::error:
+        spdlog::error("{}", notice.text);
+        break;
+      case NoticeLevel::warning:
+        spdlog::warn("{}", notice.text);
+        break;
+      case NoticeLevel::info:
+        spdlog::info("{}", notice.text);
+        break;
+      case NoticeLevel::debug:
+        spdlog::debug("{}", notice.text);
+        break;
+    }
+  }
+}
+
+void Daemon::wait_for_links() {
+  if (!links_ready_.is_open()) links_ready_.assign(platform_.links->descriptor());
+  links_ready_.async_wait(asio::posix::stream_descriptor::wait_read,
+                          [this](const std::error_code& error) {
+                            if (error) return;
+                            read_links();
+                            wait_for_links();
+                          });
+}
+
+void Daemon::read_links() {
+  const auto began = std::chrono::steady_clock::now();
+  const std::uint64_t changes = platform_.kernel->change_count();
+  if (const auto result = platform_.links->read(*this); !result) {
+    spdlog::error("{}", result.error().message);
+  }
+  turn();
+  const auto took = std::chrono::steady_clock::now() - began;
+  spdlog::debug("interfaces changed: {} kernel calls, {} us",
+                platform_.kernel->change_count() - changes,
+                std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+  const Milliseconds retry = platform_.links->retry_in();
+  if (retry < 0) return;
+  link_retry_.expires_after(std::chrono::milliseconds(retry));
+  link_retry_.async_wait([this](const std::error_code& error) {
+    if (!error) read_links();
+  });
+}
+
+void Daemon::wait_for_upcalls(TableKey table) {
+  auto [ready, is_new] = upcalls_ready_.try_emplace(table, loop_);
+  if (is_new) ready->second.assign(platform_.kernel->upcall_descriptor(table));
+  ready->second.async_wait(
+      asio::posix::stream_descriptor::wait_read, [this, table](const std::error_code& error) {
+        if (error) return;
+        const auto read = platform_.kernel->read_upcalls(table, kUpcallsPerTurn, *this);
+        if (!read) spdlog::error("{}", read.error().message);
+        turn();
+        wait_for_upcalls(table);
+      });
+}
+
+void Daemon::wait_for_signals() {
+  signals_.async_wait([this](const std::error_code& error, int signal) {
+    if (error) return;
+    if (signal != SIGHUP) {
+      spdlog::info("ended by signal {}", signal);
+      loop_.stop();
+      return;
+    }
+    (void)reload();  // what went wrong is in the log
+    wait_for_signals();
+  });
+}
+
+// --- What happens --------------------------------------------------------------------------------
+
+void Daemon::link_changed(const Link& link) {
+  engine_->link_changed(link);
+}
+void Daemon::link_removed(IfIndex index) {
+  engine_->link_removed(index);
+}
+void Daemon::links_relearned(std::span<const Link> links) {
+  engine_->links_relearned(links);
+}
+void Daemon::upcall(const Upcall& upcall) {
+  engine_->upcall(upcall, now());
+}
+
+ipc::Outcome Daemon::reload() {
+  ParsedConfig parsed = parse_config(files_, options_.config_file);
+  log_diagnostics(parsed.diagnostics);
+  ipc::Remarks remarks;
+  for (const Diagnostic& diagnostic : parsed.diagnostics) remarks.push_back(diagnostic.to_string());
+  if (!parsed.valid()) {
+    spdlog::error("{}: not reloaded, nothing has changed", options_.config_file);
+    return std::unexpected(ipc::Failure{
+        .error = {ErrorCode::config,
+                  fmt::format("{}: not reloaded, nothing has changed", options_.config_file)},
+        .details = std::move(remarks),
+        .command = std::nullopt});
+  }
+  engine_->set_config(std::move(parsed.config));
+  spdlog::info("{}: reloaded", options_.config_file);
+  turn();
+  loaded();
+  return remarks;
+}
+
+void Daemon::stop() {
+  // The client that asked gets its reply first.
+  asio::post(loop_, [this] { loop_.stop(); });
+}
+
+}  // namespace mcast::cli

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/control.hpp"
+#include "cli/hook.hpp"
+#include "cli/idle_flows.hpp"
+#include "cli/mcastd_options.hpp"
+#include "core/engine.hpp"
+#include "core/result.hpp"
+#include "ipc/server.hpp"
+#include "platform/ports.hpp"
+#include "platform/posix/file_reader.hpp"
+#include "platform/posix/process.hpp"
+
+namespace mcast::cli {
+
+/// Ties the parts together: descriptors, timers, signals and clients on one loop. Whatever happens
+/// is told to the engine, then one `turn` makes the kernel follow.
+class Daemon final : private platform::LinkSink, private platform::UpcallSink, private ControlHost {
+ public:
+  explicit Daemon(DaemonOptions options);
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+  ~Daemon() override;
+
+  /// Waits for the start-up delay. False: a signal came first, and the daemon is to end.
+  bool delay_start();
+  /// Takes the tables, reads the configuration and carries it out, opens the control socket. When
+  /// this returns commands are answered as soon as `run` is called.
+  Result<void> start();
+  /// Until told to end.
+  void run();
+
+ private:
+  // platform::LinkSink
+  void link_changed(const Link& link) override;
+  void link_removed(IfIndex index) override;
+  void links_relearned(std::span<const Link> links) override;
+  // platform::UpcallSink
+  void upcall(const Upcall& upcall) override;
+  // ControlHost
+  Engine& engine() override { return *engine_; }
+  platform::MrouteKernel& kernel() override { return *platform_.kernel; }
+  void changed() override { turn(); }
+  ipc::Outcome reload() override;
+  void stop() override;
+
+  Result<void> open_tables();
+  Result<void> load_at_start();
+  void loaded();
+  void turn();
+  void schedule_turn();
+  void arm_deadline();
+  void write_notices();
+  void wait_for_links();
+  void read_links();
+  void wait_for_upcalls(TableKey table);
+  void wait_for_signals();
+  [[nodiscard]] static Milliseconds now();
+
+  const DaemonOptions options_;
+  asio::io_context loop_;
+  platform::PosixFileReader files_;
+  platform::Platform platform_;
+  std::unique_ptr<Engine> engine_;
+  Control control_;
+  std::optional<platform::PidFile> pid_file_;
+  std::unique_ptr<ipc::Server> server_;  ///< closed before the pid file goes
+  Hook hook_;
+  IdleFlows idle_flows_;
+
+  asio::signal_set signals_;
+  asio::steady_timer deadline_;
+  asio::steady_timer link_retry_;
+  // Descriptors belong to the ports; these only wait for them and let go before they are destroyed.
+  asio::posix::stream_descriptor links_ready_;
+  std::map<TableKey, asio::posix::stream_descriptor> upcalls_ready_;
+  bool turn_scheduled_ = false;
+};
+
+}  // namespace mcast::cli

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The daemon: arguments, logging, detaching; everything else is Daemon's.
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/syslog_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/daemon.hpp"
+#include "cli/identity.hpp"
+#include "cli/mcastd_options.hpp"
+#include "cli/service_manager.hpp"
+#include "core/config.hpp"
+#include "platform/posix/file_reader.hpp"
+#include "platform/posix/process.hpp"
+
+namespace mcast::cli {
+
+namespace {
+
+spdlog::level::level_enum spdlog_level(LogLevel level) {
+  switch (level) {
+    case LogLevel::none:
+      return spdlog::level::off;
+    case LogLevel::error:
+      return spdlog::level::err;
+    case LogLevel::notice:
+      return spdlog::level::warn;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::debug:
+      break;
+  }
+  return spdlog::level::debug;
+}
+
+/// While starting, a detached daemon still has the terminal, where errors are looked for.
+void log_to(const DaemonOptions& options, bool terminal, bool syslog) {
+  std::vector<spdlog::sink_ptr> sinks;
+  if (terminal) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  if (syslog) {
+    sinks.push_back(std::make_shared<spdlog::sinks::syslog_sink_mt>(options.program, LOG_PID,
+                                                                    LOG_DAEMON, false));
+  }
+  auto logger = std::make_shared<spdlog::logger>(options.program, sinks.begin(), sinks.end());
+  if (terminal) sinks.front()->set_pattern("%n: %v");
+  logger->set_level(spdlog_level(options.log_level));
+  logger->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+int check_syntax(const DaemonOptions& options) {
+  platform::PosixFileReader files;
+  const ParsedConfig parsed = parse_config(files, options.config_file);
+  for (const Diagnostic& diagnostic : parsed.diagnostics) {
+    fmt::print(stderr, "{}: {}{}\n", options.program,
+               diagnostic.severity == Diagnostic::Severity::warning ? "warning: " : "",
+               diagnostic.to_string());
+  }
+  return parsed.valid() ? kExitOk : kExitConfig;
+}
+
+int run(const DaemonOptions& options) {
+  platform::Readiness readiness;
+  if (!options.foreground) {
+    auto detached = platform::detach();
+    if (!detached) {
+      fmt::print(stderr, "{}: {}\n", options.program, detached.error().message);
+      return kExitOs;
+    }
+    readiness = std::move(*detached);
+  }
+  log_to(options, true, options.syslog || !options.foreground);
+  // A client that goes away while it is answered is no reason to end.
+  std::signal(SIGPIPE, SIG_IGN);
+
+  Daemon daemon(options);
+  const auto give_up = [&](int code) {
+    readiness.failed(code);
+    return code;
+  };
+  if (!daemon.delay_start()) return give_up(kExitOk);
+  if (const auto started = daemon.start(); !started) {
+    spdlog::error("{}", started.error().message);
+    return give_up(exit_code(started.error().code));
+  }
+  if (!options.foreground) log_to(options, false, true);
+  readiness.ready();
+  notify_ready();
+  daemon.run();
+  notify_stopping();
+  return kExitOk;
+}
+
+}  // namespace
+
+}  // namespace mcast::cli
+
+int main(int argc, char** argv) {
+  using namespace mcast::cli;
+  const std::vector<std::string> arguments(argv, argv + argc);
+  const auto options = parse_daemon_options(arguments);
+  if (!options) {
+    fmt::print(stderr, "{}: {}\n", program_name(arguments.empty() ? "" : arguments.front()),
+               options.error().message);
+    return exit_code(options.error().code);
+  }
+  switch (options->action) {
+    case DaemonOptions::Action::help:
+      fmt::print("{}", daemon_usage(*options));
+      return kExitOk;
+    case DaemonOptions::Action::version:
+      fmt::print("{} {}\n", options->program, MCASTD_VERSION);
+      return kExitOk;
+    case DaemonOptions::Action::check:
+      return check_syntax(*options);
+    case DaemonOptions::Action::run:
+      break;
+  }
+  return run(*options);
+}
