@@ -91,11 +91,11 @@ struct Config {
 struct Diagnostic {
   enum class Severity : std::uint8_t { error, warning };
   Severity severity = Severity::error;
-  std::string file;
+  std::string file;          ///< empty where the message itself names it
   std::uint32_t line = 0;    ///< 0: about the file as a whole
   std::uint32_t column = 0;  ///< 0: about the whole line
   std::string message;
-  /// "FILE:LINE:COLUMN: MESSAGE", without the parts that are 0.
+  /// "FILE:LINE:COLUMN: [warning: ]MESSAGE", without the parts that are 0 or empty.
   [[nodiscard]] std::string to_string() const;
 };
 
@@ -104,9 +104,9 @@ class FileReader {
  public:
   virtual ~FileReader() = default;
   /// The whole file. Fails on a directory, an unreadable or missing file (not_found), and one that
-  /// is larger than `limit` bytes (limit_reached).
+  /// is larger than `limit` bytes (limit_reached with no errno). Messages name the path.
   virtual Result<std::string> read(const std::string& path, std::size_t limit) = 0;
-  /// Paths that match a shell pattern, sorted; none is not an error.
+  /// Paths that match a shell pattern, sorted; none is not an error, but an unreadable directory is.
   virtual Result<std::vector<std::string>> glob(const std::string& pattern) = 0;
 };
 

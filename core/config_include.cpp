@@ -44,17 +44,18 @@ ParsedConfig ConfigParser::run(const std::string& path) {
 void ConfigParser::parse_file(const std::string& path, const Word* by) {
   auto& files = result_.config.files;
   auto text = reader_.read(path, bytes_left_);
-  const auto report = [&](std::string reason) {
-    if (by == nullptr) return diagnostics_.error(path, 0, 0, std::move(reason));
-    error(*by, fmt::format("{}: {}", in_quotes(path), reason));
+  const auto report = [&](std::string message) {
+    if (by == nullptr) return diagnostics_.error("", 0, 0, std::move(message));
+    error(*by, std::move(message));
   };
-  if (!text && text.error().code == ErrorCode::limit_reached) {
-    return report(
-        fmt::format("too large: all files together may have {} MiB", kMaxConfigBytes >> 20));
+  if (!text && text.error().code == ErrorCode::limit_reached && text.error().os_errno == 0) {
+    return report(fmt::format("{}: too large: all files together may have {} MiB", printable(path),
+                              kMaxConfigBytes >> 20));
   }
-  if (!text) return report(std::move(text.error().message));
+  if (!text) return report(printable(text.error().message));
   if (text->find('\0') != std::string::npos) {
-    return report("a binary file (it holds NUL bytes); a configuration is plain text");
+    return report(fmt::format("{}: a binary file (it holds NUL bytes); a configuration is text",
+                              printable(path)));
   }
   bytes_left_ -= std::min(bytes_left_, text->size());
 

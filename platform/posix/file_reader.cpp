@@ -9,25 +9,41 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "platform/posix/os_error.hpp"
 #include "platform/posix/unique_fd.hpp"
 
 namespace mcast::platform {
+namespace {
+
+std::unexpected<Error> too_large(const std::string& path, std::size_t limit) {
+  return fail(ErrorCode::limit_reached, fmt::format("{}: larger than {} bytes", path, limit));
+}
+
+/// What glob(3) asks about a directory it cannot read: one that does not exist holds no match, one
+/// that may not be read could hide some.
+int stops_glob(const char* /*directory*/, int error) {
+  return error == ENOENT || error == ENOTDIR ? 0 : 1;
+}
+
+}  // namespace
 
 Result<std::string> PosixFileReader::read(const std::string& path, std::size_t limit) {
   // Not blocking: a FIFO without a writer must not stop the daemon.
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   if (!file) return std::unexpected(os_error("open", errno, path));
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.get(), &status) != 0) return std::unexpected(os_error("fstat", errno, path));
   if (S_ISDIR(status.st_mode)) {
-    return fail(ErrorCode::config,
-                fmt::format("{}: is a directory; name a file, or include \"{}/*.conf\"", path, path));
+    return fail(
+        ErrorCode::config,
+        fmt::format("{}: is a directory; name a file, or include \"{}/*.conf\"", path, path));
   }
   if (!S_ISREG(status.st_mode)) {
     return fail(ErrorCode::config, fmt::format("{}: is not a regular file", path));
   }
+  if (std::cmp_greater(status.st_size, limit)) return too_large(path, limit);
   std::string text;
   // The file may grow while it is read, so the size is only a hint; one byte more shows an excess.
   text.resize(std::min(static_cast<std::size_t>(status.st_size), limit) + 1);
@@ -38,11 +54,7 @@ Result<std::string> PosixFileReader::read(const std::string& path, std::size_t l
     if (got < 0) return std::unexpected(os_error("read", errno, path));
     if (got == 0) break;
     length += static_cast<std::size_t>(got);
-    if (length > limit) {
-      return fail(ErrorCode::limit_reached,
-                  fmt::format("{}: larger than the {} MiB a configuration may have", path,
-                              limit >> 20U));
-    }
+    if (length > limit) return too_large(path, limit);
     if (length == text.size()) text.resize(std::min(text.size() * 2, limit + 1));
   }
   text.resize(length);
@@ -51,12 +63,13 @@ Result<std::string> PosixFileReader::read(const std::string& path, std::size_t l
 
 Result<std::vector<std::string>> PosixFileReader::glob(const std::string& pattern) {
   glob_t found{};
-  const int outcome = ::glob(pattern.c_str(), 0, nullptr, &found);
+  const int outcome = ::glob(pattern.c_str(), 0, stops_glob, &found);
+  const int error = errno;
   std::vector<std::string> paths;
   if (outcome == 0) paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   ::globfree(&found);
   if (outcome != 0 && outcome != GLOB_NOMATCH) {
-    return fail(ErrorCode::os, fmt::format("{}: glob failed; is a directory of it readable?", pattern));
+    return std::unexpected(os_error("glob", error, pattern));
   }
   return paths;
 }

@@ -23,8 +23,8 @@ class MemoryFiles : public FileReader {
 
   Result<std::string> read(const std::string& path, std::size_t limit) override {
     const auto file = files_.find(std::filesystem::path(path).lexically_normal());
-    if (file == files_.end()) return fail(ErrorCode::not_found, "no such file");
-    if (file->second.size() > limit) return fail(ErrorCode::limit_reached, "too large");
+    if (file == files_.end()) return fail(ErrorCode::not_found, path + ": no such file");
+    if (file->second.size() > limit) return fail(ErrorCode::limit_reached, path + ": too large");
     return file->second;
   }
   Result<std::vector<std::string>> glob(const std::string& pattern) override {

@@ -56,7 +56,7 @@ TEST_CASE("a pattern may match nothing but a name has to exist") {
 
   MemoryFiles missing{{"/m.conf", "\ninclude d/a.conf\n"}};
   CHECK(lines_of(parse_config(missing, "/m.conf")) ==
-        Lines{R"(/m.conf:2:9: "/d/a.conf": no such file)"});
+        Lines{"/m.conf:2:9: /d/a.conf: no such file"});
 }
 
 TEST_CASE("errors in an included file name that file") {
@@ -114,7 +114,7 @@ TEST_CASE("an unusable file is one clear error") {
   const std::string binary("mroute\0\0\0bogus\nbogus\n\0", 22);
   MemoryFiles top{{"/m.conf", binary}};
   CHECK(lines_of(parse_config(top, "/m.conf")) ==
-        Lines{"/m.conf: a binary file (it holds NUL bytes); a configuration is plain text"});
+        Lines{"/m.conf: a binary file (it holds NUL bytes); a configuration is text"});
   MemoryFiles inner{{"/m.conf", "include a.conf\n"}, {"/a.conf", binary}};
   CHECK(lines_of(parse_config(inner, "/m.conf")).size() == 1);
 }
@@ -130,7 +130,7 @@ TEST_CASE("all files together are limited") {
     Result<std::vector<std::string>> glob(const std::string&) override { return Lines{}; }
   } reader;
   CHECK(lines_of(parse_config(reader, "/m")) ==
-        Lines{R"(/m:2:9: "/b": too large: all files together may have 256 MiB)"});
+        Lines{"/m:2:9: /b: too large: all files together may have 256 MiB"});
   CHECK(reader.limits ==
         std::vector<std::size_t>{kMaxConfigBytes, kMaxConfigBytes - 20, kMaxConfigBytes - 1020});
 }
