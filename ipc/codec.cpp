@@ -268,40 +268,46 @@ std::string encode_list(const std::vector<Row>& rows, bool continues) {
 using Parameters = const Json&;
 using Decoded = std::expected<Request, std::string>;  // or the parameter at fault
 
-Decoded finish(const Members& members, Request request) {
+/// `read` fills the request from the members it asks for.
+template <class Kind, class Read>
+Decoded decode(Parameters parameters, Read read) {
+  Kind request;
+  Members members(parameters);
+  read(members, request);
+  members.no_others();
   if (members.fault()) return std::unexpected(*members.fault());
   return request;
 }
 
-template <class Plain>
+template <class Kind>
 Decoded without_parameters(Parameters parameters) {
-  return finish(Members(parameters).no_others(), Plain{});
+  return decode<Kind>(parameters, [](Members&, Kind&) {});
 }
 
 Decoded decode_description_call(Parameters parameters) {
-  GetInterfaceDescription request;
-  return finish(Members(parameters).required("interface", request.interface).no_others(), request);
+  return decode<GetInterfaceDescription>(parameters, [](Members& members, auto& request) {
+    members.required("interface", request.interface);
+  });
 }
 
 Decoded decode_apply(Parameters parameters) {
-  Apply request;
-  const Members members = Members(parameters).required("commands", request.commands).no_others();
-  if (members.ok() && request.commands.empty()) return std::unexpected("commands");
-  return finish(members, std::move(request));
+  auto decoded = decode<Apply>(parameters, [](Members& members, Apply& request) {
+    members.required("commands", request.commands);
+  });
+  if (decoded && std::get<Apply>(*decoded).commands.empty()) return std::unexpected("commands");
+  return decoded;
 }
 
 Decoded decode_show_groups(Parameters parameters) {
-  ShowGroups request;
-  return finish(Members(parameters).required("list", request.list).no_others(), request);
+  return decode<ShowGroups>(parameters, [](Members& members, ShowGroups& request) {
+    members.required("list", request.list);
+  });
 }
 
 Decoded decode_show_routes(Parameters parameters) {
-  ShowRoutes request;
-  return finish(Members(parameters)
-                    .required("list", request.list)
-                    .required("counters", request.counters)
-                    .no_others(),
-                request);
+  return decode<ShowRoutes>(parameters, [](Members& members, ShowRoutes& request) {
+    members.required("list", request.list).required("counters", request.counters);
+  });
 }
 
 struct Method {

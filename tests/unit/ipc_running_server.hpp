@@ -13,8 +13,7 @@
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
-#include <cerrno>
-#include <cstring>
+#include <chrono>
 #include <filesystem>
 #include <future>
 #include <memory>
@@ -52,6 +51,15 @@ class SocketDir {
 
 /// A server with a stub behind it, running in its own thread.
 class RunningServer {
+  // Ahead of its callers: its type is deduced.
+  template <class Action>
+  auto in_loop(Action action) {
+    std::packaged_task<decltype(action())()> task(std::move(action));
+    auto result = task.get_future();
+    asio::post(loop_, [&] { task(); });
+    return result.get();
+  }
+
  public:
   explicit RunningServer(ipc::ServerLimits limits = {}) {
     ipc::ServerOptions options;
@@ -97,14 +105,6 @@ class RunningServer {
   SocketDir dir;
 
  private:
-  template <class Action>
-  auto in_loop(Action action) {
-    std::packaged_task<decltype(action())()> task(std::move(action));
-    auto result = task.get_future();
-    asio::post(loop_, [&] { task(); });
-    return result.get();
-  }
-
   StubHandler stub_;
   asio::io_context loop_;
   asio::executor_work_guard<asio::io_context::executor_type> guard_{loop_.get_executor()};
