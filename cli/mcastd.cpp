@@ -59,9 +59,7 @@ int check_syntax(const DaemonOptions& options) {
   platform::PosixFileReader files;
   const ParsedConfig parsed = parse_config(files, options.config_file);
   for (const Diagnostic& diagnostic : parsed.diagnostics) {
-    fmt::print(stderr, "{}: {}{}\n", options.program,
-               diagnostic.severity == Diagnostic::Severity::warning ? "warning: " : "",
-               diagnostic.to_string());
+    fmt::print(stderr, "{}: {}\n", options.program, diagnostic.to_string());
   }
   return parsed.valid() ? kExitOk : kExitConfig;
 }
