@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A configuration file. NUL bytes part it into several files, which includes reach by the names
+// "1", "2" and so on.
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/config.hpp"
+
+using namespace mcast;
+
+namespace {
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+class Parts final : public FileReader {
+ public:
+  explicit Parts(std::string_view text) {
+    while (true) {
+      const std::size_t end = text.find('\0');
+      parts_.emplace_back(text.substr(0, end));
+      if (end == std::string_view::npos) break;
+      text.remove_prefix(end + 1);
+    }
+  }
+  Result<std::string> read(const std::string& path, std::size_t /*limit*/) override {
+    std::size_t number = 0;
+    std::from_chars(path.data(), path.data() + path.size(), number);
+    if (number >= parts_.size()) return fail(ErrorCode::not_found, path + ": no such file");
+    return parts_[number];
+  }
+  Result<std::vector<std::string>> glob(const std::string& pattern) override {
+    std::vector<std::string> paths;
+    for (std::size_t i = 1; i < parts_.size() && i < 10; ++i) {
+      if (pattern.find('?') != std::string::npos) paths.push_back(std::to_string(i));
+    }
+    return paths;
+  }
+
+ private:
+  std::vector<std::string> parts_;
+};
+
+std::string to_line(const RouteRule& rule, const Path& path) {
+  std::string line = "mroute from " + path.iif.to_string() + " source " + rule.source.to_string() +
+                     " group " + rule.group.to_string() + " to";
+  for (const auto& oif : path.oifs) line += ' ' + oif.to_string();
+  return line + '\n';
+}
+
+void check_diagnostics(const ParsedConfig& parsed) {
+  std::size_t errors = 0;
+  for (const Diagnostic& diagnostic : parsed.diagnostics) {
+    if (diagnostic.severity == Diagnostic::Severity::error) ++errors;
+    require(!diagnostic.message.empty());
+    for (const char c : diagnostic.to_string()) require(c >= ' ' && c <= '~');
+  }
+  require(errors <= kMaxDiagnostics + 1);
+  require(parsed.valid() == (errors == 0));
+}
+
+/// What was understood, written down again, has to be understood as the same.
+void check_round_trip(const Config& config) {
+  std::string text;
+  for (const RouteRule& rule : config.routes) {
+    require(rule.group.address().is_multicast());
+    require(rule.source.family() == rule.group.family());
+    require(rule.where.file < config.files.size() && rule.where.line > 0);
+    text += to_line(rule, config.paths[rule.path]);
+  }
+  Parts again(text);
+  const ParsedConfig parsed = parse_config(again, "0");
+  require(parsed.valid());
+  require(parsed.config.routes.size() == config.routes.size());
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    const RouteRule& a = config.routes[i];
+    const RouteRule& b = parsed.config.routes[i];
+    require(a.source == b.source && a.group == b.group);
+    require(config.paths[a.path] == parsed.config.paths[b.path]);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  Parts files(std::string_view(reinterpret_cast<const char*>(data), size));
+  const ParsedConfig parsed = parse_config(files, "0");
+  check_diagnostics(parsed);
+  if (parsed.valid()) check_round_trip(parsed.config);
+  return 0;
+}
