@@ -25,6 +25,10 @@ Result<InterfacePattern> InterfacePattern::parse(std::string_view text) {
     stem.remove_suffix(1);
   } else if (const std::size_t colon = stem.find(':'); colon != std::string_view::npos) {
     stem = stem.substr(0, colon);
+    // Otherwise the base of "eth+:1" would print as the wildcard that it is not.
+    if (stem.ends_with('+')) {
+      return fail(ErrorCode::invalid_argument, "a wildcard has no alias number");
+    }
   }
   if (stem.empty() && !pattern.wildcard_) {
     return fail(ErrorCode::invalid_argument, "an interface name is missing");

@@ -45,6 +45,7 @@ TEST_CASE("an alias name means its base interface") {
   CHECK(pattern("eth0:lan-service-one").to_string() == "eth0");
   CHECK_FALSE(InterfacePattern::parse(":1"));
   CHECK_FALSE(InterfacePattern::parse("eth0:1+"));
+  CHECK_FALSE(InterfacePattern::parse("eth+:1"));
 }
 
 TEST_CASE("names that no kernel takes are refused") {
