@@ -102,6 +102,7 @@ int run(const DaemonOptions& options) {
 
 int main(int argc, char** argv) {
   using namespace mcast::cli;
+  mcast::platform::ensure_standard_streams();
   const std::vector<std::string> arguments(argv, argv + argc);
   const auto options = parse_daemon_options(arguments);
   if (!options) {

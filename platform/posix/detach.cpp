@@ -25,6 +25,14 @@ namespace {
 
 }  // namespace
 
+void ensure_standard_streams() {
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDWR);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) ::close(fd);
+}
+
 void Readiness::ready() {
   if (!parent_) return;
   const UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));

@@ -52,6 +52,10 @@ struct Account {
 /// routing tables needs. Programs started later have none. Call it while there is one thread.
 [[nodiscard]] Result<void> drop_privileges(const Account& account);
 
+/// Opens standard input, output and error on /dev/null where the process was started without them:
+/// otherwise other descriptors would get their numbers, and be replaced or written to. Call it first.
+void ensure_standard_streams();
+
 /// Tells the process that was started on the command line how the daemon's start went.
 class Readiness {
  public:
