@@ -126,6 +126,13 @@ void Engine::set_config(Config config) {
   State& s = *state_;
   s.forget_undo();
   s.files = std::move(config.files);
+  for (const InterfaceRule& rule : config.interfaces) {
+    if (!rule.mrdisc) continue;
+    s.notices.push_back({NoticeLevel::warning,
+                         fmt::format("phyint {}: mrdisc is accepted but has no effect in this "
+                                     "version: no router advertisements are sent",
+                                     rule.interface.to_string())});
+  }
   s.links.set_rules(std::move(config.interfaces));
   for (const auto& [key, table] : s.tables) table->begin_replacing_rules();
   const std::vector<Rule> old = s.rules.take_all();
