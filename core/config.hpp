@@ -106,7 +106,8 @@ class FileReader {
   /// The whole file. Fails on a directory, an unreadable or missing file (not_found), and one that
   /// is larger than `limit` bytes (limit_reached with no errno). Messages name the path.
   virtual Result<std::string> read(const std::string& path, std::size_t limit) = 0;
-  /// Paths that match a shell pattern, sorted; none is not an error, but an unreadable directory is.
+  /// Paths that match a shell pattern, sorted; none is not an error, but an unreadable directory
+  /// is.
   virtual Result<std::vector<std::string>> glob(const std::string& pattern) = 0;
 };
 
