@@ -18,8 +18,8 @@ inline constexpr std::size_t kMaxInterfaceName = 15;
 class InterfacePattern {
  public:
   InterfacePattern() = default;
-  /// Linux alias names ("eth0:1") mean their base interface. Fails on an empty name, one longer than
-  /// the kernel allows, and on characters no kernel allows in a name ('/', white space).
+  /// Linux alias names ("eth0:1") mean their base interface. Fails on an empty name, one longer
+  /// than the kernel allows, and on characters no kernel allows in a name ('/', white space).
   [[nodiscard]] static Result<InterfacePattern> parse(std::string_view text);
   /// Exactly this name.
   [[nodiscard]] static InterfacePattern exact(std::string_view name);
