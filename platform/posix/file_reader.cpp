@@ -27,6 +27,12 @@ int stops_glob(const char* /*directory*/, int error) {
   return error == ENOENT || error == ENOTDIR ? 0 : 1;
 }
 
+bool is_null_device(const struct stat& status) {
+  struct stat null{};
+  return S_ISCHR(status.st_mode) && ::stat("/dev/null", &null) == 0 &&
+         status.st_rdev == null.st_rdev;
+}
+
 }  // namespace
 
 Result<std::string> PosixFileReader::read(const std::string& path, std::size_t limit) {
@@ -40,6 +46,8 @@ Result<std::string> PosixFileReader::read(const std::string& path, std::size_t l
         ErrorCode::config,
         fmt::format("{}: is a directory; name a file, or include \"{}/*.conf\"", path, path));
   }
+  // The usual way to say "no configuration".
+  if (is_null_device(status)) return std::string();
   if (!S_ISREG(status.st_mode)) {
     return fail(ErrorCode::config, fmt::format("{}: is not a regular file", path));
   }

@@ -83,10 +83,15 @@ TEST_CASE("what cannot be read is an error that names it") {
   const auto folder = reader.read(directory.at(""), 100);
   REQUIRE_FALSE(folder);
   CHECK(folder.error().message.find("is a directory") != std::string::npos);
-  CHECK_FALSE(reader.read("/dev/null", 100));
+  CHECK_FALSE(reader.read("/dev/zero", 100));
 
   std::filesystem::create_symlink("loop", directory.at("loop"));
   CHECK_FALSE(reader.read(directory.at("loop"), 100));
+}
+
+TEST_CASE("the null device is an empty file") {
+  PosixFileReader reader;
+  CHECK(reader.read("/dev/null", 100).value().empty());
 }
 
 TEST_CASE("a FIFO without a writer does not hang") {
