@@ -71,6 +71,7 @@ Result<void> Daemon::start() {
   TRY(load_at_start());
   TRY(open_tables());
   TRY(platform_.links->start(*this));
+  platform::raise_descriptor_limit();  // one for each client
   server_ = TRY(ipc::Server::listen(
       loop_, control_, {.path = options_.socket_path, .mode = 0600, .group = {}, .limits = {}}));
   wait_for_signals();
@@ -162,6 +163,19 @@ bool Daemon::delay_start() {
 
 void Daemon::run() {
   loop_.run();
+  shut_down();
+}
+
+/// Clients that asked for the end wait until their connection is closed: that comes last, when a
+/// new daemon can take the tables.
+void Daemon::shut_down() {
+  links_ready_.release();
+  for (auto& [table, ready] : upcalls_ready_) ready.release();
+  upcalls_ready_.clear();
+  for (const TableStatus& status : engine_->tables()) {
+    platform_.kernel->close_table(status.table);
+  }
+  pid_file_.reset();
   server_.reset();
 }
 

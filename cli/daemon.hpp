@@ -59,6 +59,7 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   Result<void> open_tables();
   Result<void> load_at_start();
   void loaded();
+  void shut_down();
   void turn();
   void schedule_turn();
   void arm_deadline();

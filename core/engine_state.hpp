@@ -68,7 +68,7 @@ struct Engine::State {
   /// Why the interface does not take part, or what is odd about it; empty if nothing.
   [[nodiscard]] std::string oddity(const Link& link) const;
   void departed(IfIndex index);
-  [[nodiscard]] std::string missing_interfaces(const Path& path) const;
+  [[nodiscard]] std::string missing_inbound(const InterfacePattern& iif) const;
   [[nodiscard]] std::string missing(const InterfacePattern& pattern) const;
   [[nodiscard]] std::pair<RuleState, std::string> state_of(std::uint32_t rule) const;
   [[nodiscard]] std::pair<RuleState, std::string> state_of(const JoinRule& rule) const;

@@ -101,20 +101,12 @@ std::string Engine::State::missing(const InterfacePattern& pattern) const {
   return {};
 }
 
-std::string Engine::State::missing_interfaces(const Path& path) const {
-  std::string reasons = missing(path.iif);
-  if (path.iif.is_wildcard() && std::ranges::none_of(links.all(), [&](const auto& entry) {
-        return matches(path.iif, entry.second) && links.counts(entry.second);
-      })) {
-    reasons = fmt::format("no interface matches {}", path.iif.to_string());
-  }
-  for (const auto& oif : path.oifs) {
-    const std::string reason = missing(oif);
-    if (reason.empty()) continue;
-    if (!reasons.empty()) reasons += ", ";
-    reasons += reason;
-  }
-  return reasons;
+std::string Engine::State::missing_inbound(const InterfacePattern& iif) const {
+  if (!iif.is_wildcard()) return missing(iif);
+  const bool any = std::ranges::any_of(links.all(), [&](const auto& entry) {
+    return matches(iif, entry.second) && links.counts(entry.second);
+  });
+  return any ? std::string() : fmt::format("no interface matches {}", iif.to_string());
 }
 
 std::pair<RuleState, std::string> Engine::State::state_of(std::uint32_t id) const {
@@ -123,13 +115,24 @@ std::pair<RuleState, std::string> Engine::State::state_of(std::uint32_t id) cons
     const std::string& why = table.why_not_open();
     return {RuleState::refused, why.empty() ? "its routing table is not open" : why};
   }
-  if (const Fanout* fanout = table.fanout_of_rule(id); fanout != nullptr) {
-    if (!fanout->refused.empty()) return {RuleState::refused, fanout->refused};
-    if (!fanout->partial.empty()) return {RuleState::refused, fanout->partial};
+  const Fanout* fanout = table.fanout_of_rule(id);
+  if (fanout != nullptr && !fanout->refused.empty()) return {RuleState::refused, fanout->refused};
+  const Path& path = rules.path_of(id);
+  std::string reasons = missing_inbound(path.iif);
+  bool waiting = !reasons.empty();
+  const auto add_reason = [&](const std::string& reason) {
+    if (!reasons.empty() && !reason.empty()) reasons += ", ";
+    reasons += reason;
+  };
+  std::size_t absent = 0;
+  for (const auto& oif : path.oifs) {
+    const std::string reason = missing(oif);
+    if (!reason.empty()) ++absent;
+    add_reason(reason);
   }
-  std::string reasons = missing_interfaces(rules.path_of(id));
-  if (!reasons.empty()) return {RuleState::waiting, std::move(reasons)};
-  return {RuleState::active, {}};
+  waiting = waiting || (absent != 0 && absent == path.oifs.size());
+  if (fanout != nullptr) add_reason(fanout->partial);
+  return {waiting ? RuleState::waiting : RuleState::active, std::move(reasons)};
 }
 
 std::pair<RuleState, std::string> Engine::State::state_of(const JoinRule& rule) const {
@@ -229,7 +232,7 @@ Page<PendingStatus> Engine::pending(std::uint64_t from, std::size_t limit) const
     const auto rule_id = static_cast<std::uint32_t>(id);
     if (!s.rules.is_live(rule_id)) continue;
     auto [state, reason] = s.state_of(rule_id);
-    if (state == RuleState::active) continue;
+    if (state == RuleState::active && reason.empty()) continue;
     const Rule& rule = s.rules[rule_id];
     const Path& path = s.rules.path_of(rule_id);
     page.rows.push_back({.kind = "mroute",

@@ -72,7 +72,7 @@ struct RouteRow {
   /// Of an installed (S,G), when asked for.
   std::optional<FlowCounters> counters;
   RouteState state = RouteState::active;
-  std::string reason;  ///< empty while active
+  std::string reason;  ///< what does not work of it; empty if all does
 };
 
 enum class PendingKind : std::uint8_t { mroute, mgroup, phyint };

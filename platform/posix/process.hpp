@@ -56,6 +56,9 @@ struct Account {
 /// otherwise other descriptors would get their numbers, and be replaced or written to. Call it first.
 void ensure_standard_streams();
 
+/// Allows the process as many descriptors as its hard limit does.
+void raise_descriptor_limit();
+
 /// Tells the process that was started on the command line how the daemon's start went.
 class Readiness {
  public:
