@@ -55,8 +55,9 @@ class MrouteKernel {
   virtual void close_table(TableKey table) = 0;
 
   /// Carries out one step. Joins and leaves need no table. Memberships are spread over as many
-  /// sockets as the kernel's limits ask for; joining what is joined already succeeds. An entry of a
-  /// table that is not open is an internal error.
+  /// sockets as the kernel's limits ask for. What is so already succeeds: joining what is joined,
+  /// leaving what is not, dropping an entry or unbinding a slot that the kernel does not have. An
+  /// entry of a table that is not open is an internal error.
   virtual Result<void> apply(const Op& op) = 0;
 
   /// Asks the kernel whether the slot is bound; used after events were lost.

@@ -103,7 +103,7 @@ void FakeKernel::write_outputs(const Table& table, TableKey key, const MfcShape&
 
 Result<void> FakeKernel::carry_out(const DropMfc& op) {
   Table& table = *TRY(table_of(op.table));
-  if (table.entries.erase(op.flow) == 0) return fail(ErrorCode::not_found, "no such entry");
+  table.entries.erase(op.flow);
   return {};
 }
 
@@ -140,8 +140,8 @@ Result<IfIndex> FakeKernel::interface_to_bind(const BindVif& op) {
 
 Result<void> FakeKernel::carry_out(const UnbindVif& op) {
   Table& table = *TRY(table_of(op.table));
-  if (op.slot.value >= traits_of(op.table).slots || !table.vifs[op.slot.value]) {
-    return fail(ErrorCode::not_found, "the slot is not in use");
+  if (op.slot.value >= traits_of(op.table).slots) {
+    return fail(ErrorCode::not_found, "beyond the last slot");
   }
   table.vifs[op.slot.value].reset();
   return {};
@@ -157,9 +157,7 @@ Result<void> FakeKernel::carry_out(const JoinGroup& op) {
 }
 
 Result<void> FakeKernel::carry_out(const LeaveGroup& op) {
-  if (joins_.erase(JoinGroup{op.link, op.source, op.group}) == 0) {
-    return fail(ErrorCode::not_found, "not a member");
-  }
+  joins_.erase(JoinGroup{op.link, op.source, op.group});
   return {};
 }
 

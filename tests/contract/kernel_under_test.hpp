@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+
+#include "core/address.hpp"
+#include "core/ids.hpp"
+#include "platform/ports.hpp"
+
+namespace mcast::testing {
+
+/// A kernel that the contract's cases are run against: its ports, and hands that do to it what the
+/// world outside does. The fake and the real one differ behind this only.
+class KernelUnderTest {
+ public:
+  virtual ~KernelUnderTest() = default;
+
+  virtual platform::TableKeeper& keeper() = 0;
+  virtual platform::MrouteKernel& kernel() = 0;
+  virtual platform::LinkSource& links() = 0;
+  /// Waits until the link source has something to read.
+  virtual void await_event() = 0;
+
+  /// A new interface, up and able to pass packets, with a host behind it.
+  virtual void add_link(const std::string& name) = 0;
+  /// The host behind it is gone with it.
+  virtual void remove_link(const std::string& name) = 0;
+  virtual void rename_link(const std::string& name, const std::string& to) = 0;
+  [[nodiscard]] virtual IfIndex index_of(const std::string& name) const = 0;
+
+  /// The address of the host behind the interface.
+  [[nodiscard]] virtual Address host_address(const std::string& name, Family family) const = 0;
+  /// That host sends one packet. Returns the interfaces whose hosts have got it, once it cannot
+  /// arrive anywhere else any more.
+  virtual std::set<std::string> send(const std::string& from, const Address& group) = 0;
+  /// The interfaces whose hosts have got packets of the group that were sent earlier and waited.
+  virtual std::set<std::string> late_arrivals(const Address& group) = 0;
+};
+
+/// Defined once for each kernel; the cases are linked with either.
+[[nodiscard]] std::unique_ptr<KernelUnderTest> make_kernel_under_test();
+
+}  // namespace mcast::testing

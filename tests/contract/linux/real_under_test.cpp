@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <fmt/format.h>
+
+#include <poll.h>
+#include <sched.h>
+
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+#include "netlink/link_source.hpp"
+#include "platform/linux/mroute_kernel.hpp"
+#include "platform/linux/table_keeper.hpp"
+#include "tests/contract/kernel_under_test.hpp"
+#include "tests/support/net_namespace.hpp"
+#include "tests/support/traffic.hpp"
+
+namespace mcast::testing {
+namespace {
+
+/// Groups that no router forwards: packets of these go from one end of a cable to the other.
+constexpr const char* kMarker4 = "224.0.0.199";
+constexpr const char* kMarker6 = "ff02::9999";
+
+/// With all on one processor, packets are handled in the order in which they were sent: once a
+/// packet sent later has arrived at the other end of a cable, an earlier one has too.
+void stay_on_one_processor() {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<std::size_t>(::sched_getcpu()), &one);
+  ::sched_setaffinity(0, sizeof one, &one);
+}
+
+/// A cable from an interface of the router to a host.
+class Cable {
+ public:
+  Cable(NetNamespace& router, const std::string& name, unsigned number)
+      : v4_(fmt::format("10.{}.0.2", number)), v6_(fmt::format("fd00:{}::2", number)) {
+    router.add_veth(name, host_, "lan");
+    router.add_address(name, fmt::format("10.{}.0.1/24", number));
+    router.add_address(name, fmt::format("fd00:{}::1/64", number));
+    host_.add_address("lan", v4_ + "/24");
+    host_.add_address("lan", v6_ + "/64");
+    // A new interface takes its time to have a carrier and IPv6.
+    for (const char* marker : {kMarker4, kMarker6}) {
+      up_ = std::make_unique<Way>(host_, "lan", router, name, marker);
+      down_ = std::make_unique<Way>(router, name, host_, "lan", marker);
+      const bool passes = expect_flow(up_->sender, up_->receiver).ok &&
+                          expect_flow(down_->sender, down_->receiver).ok;
+      if (!passes) throw std::runtime_error(name + " does not pass packets");
+    }
+  }
+
+  /// Waits until what was sent before has been handled.
+  void await_upstream() { up_->wait(); }
+  void await_downstream() { down_->wait(); }
+
+  [[nodiscard]] NetNamespace& host() { return host_; }
+  [[nodiscard]] const std::string& address(Family family) const {
+    return family == Family::ipv4 ? v4_ : v6_;
+  }
+  /// Stays, so that packets which come later are seen too.
+  MulticastReceiver& receiver(const std::string& group) {
+    const auto [position, fresh] = receivers_.try_emplace(group);
+    if (fresh) position->second = std::make_unique<MulticastReceiver>(host_, "lan", group);
+    return *position->second;
+  }
+
+ private:
+  struct Way {
+    Way(const NetNamespace& from, const std::string& from_name, const NetNamespace& to,
+        const std::string& to_name, const std::string& group)
+        : sender(from, from_name, group), receiver(to, to_name, group) {}
+    void wait() {
+      if (!receiver.await(sender, sender.send(), kPatience)) {
+        throw std::runtime_error("a cable passes no packets");
+      }
+    }
+    MulticastSender sender;
+    MulticastReceiver receiver;
+  };
+
+  std::string v4_;
+  std::string v6_;
+  NetNamespace host_;
+  std::unique_ptr<Way> up_;
+  std::unique_ptr<Way> down_;
+  std::map<std::string, std::unique_ptr<MulticastReceiver>> receivers_;
+};
+
+/// Its ports are called inside the namespace, as some make sockets later on.
+class RealUnderTest final : public KernelUnderTest,
+                            private platform::TableKeeper,
+                            private platform::MrouteKernel {
+ public:
+  RealUnderTest() {
+    stay_on_one_processor();
+    links_ = net_.run([] { return netlink::open_link_source(); }).value();
+  }
+
+  platform::TableKeeper& keeper() override { return *this; }
+  platform::MrouteKernel& kernel() override { return *this; }
+  platform::LinkSource& links() override { return *links_; }
+  void await_event() override {
+    pollfd waiting{links_->descriptor(), POLLIN, 0};
+    if (::poll(&waiting, 1, static_cast<int>(kPatience.count())) != 1) {
+      throw std::runtime_error("no event came");
+    }
+  }
+
+  void add_link(const std::string& name) override {
+    cables_.emplace(name, std::make_unique<Cable>(net_, name, ++made_));
+  }
+  void remove_link(const std::string& name) override {
+    net_.remove_link(name);
+    cables_.erase(name);
+    forget_senders(name);
+  }
+  void rename_link(const std::string& name, const std::string& to) override {
+    net_.rename_link(name, to);
+    auto node = cables_.extract(name);
+    node.key() = to;
+    cables_.insert(std::move(node));
+    forget_senders(name);
+  }
+  IfIndex index_of(const std::string& name) const override { return IfIndex(net_.index_of(name)); }
+
+  Address host_address(const std::string& name, Family family) const override {
+    return *Address::parse(cables_.at(name)->address(family));
+  }
+  std::set<std::string> send(const std::string& from, const Address& group) override {
+    Cable& cable = *cables_.at(from);
+    const std::string text = group.to_string();
+    for (auto& [name, other] : cables_) other->receiver(text);
+    auto& sender = senders_[{from, text}];
+    if (!sender) {
+      sender = std::make_unique<MulticastSender>(
+          cable.host(), "lan", text,
+          MulticastSender::Options{.source = cable.address(group.family())});
+    }
+    sender->send();
+    cable.await_upstream();
+    return late_arrivals(group);
+  }
+  std::set<std::string> late_arrivals(const Address& group) override {
+    std::set<std::string> names;
+    for (auto& [name, cable] : cables_) {
+      cable->await_downstream();
+      auto& receiver = cable->receiver(group.to_string());
+      receiver.drain();
+      for (const auto& [key, sender] : senders_) {
+        // A host gets its own packets back without a router.
+        if (key.second != group.to_string() || key.first == name) continue;
+        const auto received = receiver.account(*sender).received;
+        auto& seen = seen_[{cable.get(), sender->flow()}];
+        if (received > std::exchange(seen, received)) names.insert(name);
+      }
+    }
+    return names;
+  }
+
+ private:
+  Result<platform::TableSocket> open_table(TableKey table) override {
+    return net_.run([&] { return keeper_->open_table(table); });
+  }
+  const KernelTraits& traits() const override { return kernel_->traits(); }
+  Result<void> adopt_table(platform::TableSocket socket) override {
+    return kernel_->adopt_table(std::move(socket));
+  }
+  void close_table(TableKey table) override { kernel_->close_table(table); }
+  Result<void> apply(const Op& op) override {
+    return net_.run([&] { return kernel_->apply(op); });
+  }
+  Result<bool> slot_is_bound(TableKey table, VifIndex slot) override {
+    return kernel_->slot_is_bound(table, slot);
+  }
+  Result<FlowCounters> counters(TableKey table, const FlowKey& flow) override {
+    return kernel_->counters(table, flow);
+  }
+  int upcall_descriptor(TableKey table) const override { return kernel_->upcall_descriptor(table); }
+  Result<std::size_t> read_upcalls(TableKey table, std::size_t limit,
+                                   platform::UpcallSink& sink) override {
+    return kernel_->read_upcalls(table, limit, sink);
+  }
+  std::uint64_t change_count() const override { return kernel_->change_count(); }
+
+  void forget_senders(const std::string& name) {
+    std::erase_if(senders_, [&](const auto& entry) { return entry.first.first == name; });
+  }
+
+  NetNamespace net_;
+  std::unique_ptr<platform::TableKeeper> keeper_ = platform::make_table_keeper();
+  std::unique_ptr<platform::MrouteKernel> kernel_ = platform::make_mroute_kernel();
+  std::unique_ptr<platform::LinkSource> links_;
+  std::map<std::string, std::unique_ptr<Cable>> cables_;
+  using NameAndGroup = std::pair<std::string, std::string>;
+  std::map<NameAndGroup, std::unique_ptr<MulticastSender>> senders_;
+  /// By cable and flow, so far.
+  std::map<std::pair<const Cable*, std::uint64_t>, std::uint64_t> seen_;
+  unsigned made_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<KernelUnderTest> make_kernel_under_test() {
+  return std::make_unique<RealUnderTest>();
+}
+
+}  // namespace mcast::testing
