@@ -45,7 +45,7 @@ constexpr BadLine kBadLines[] = {
     {"mroute from eth0 source 10.1.0.2 group 10.9.9.9 to eth1", "40", "10.9.9.9"},
     {"mroute from eth0 source 10.1.0.2 group 239.1.1.0/33 to eth1", "40", "/33"},
     {"mroute from eth0 source fd00:1::2 group ff1e::/129 to eth1", "41", "/129"},
-    {"mroute from eth0 source fd00:1::2 group 239.1.1.7 to eth1", "41", "239.1.1.7"},
+    {"mroute from eth0 source fd00:1::2 group 239.1.1.7 to eth1", "25", "239.1.1.7"},
     {"mroute from eth0 source 239.1.1.1 group 239.1.1.7 to eth1", "25", "239.1.1.1"},
     {"mroute from abcdefghijklmnop source 10.1.0.2 group 239.1.1.7 to eth1", "13",
      "abcdefghijklmnop"},

@@ -11,6 +11,11 @@ namespace {
 
 using Json = nlohmann::json;
 
+/// The widths of the columns follow the longest name of the host, here five letters.
+struct NamedLab : Lab {
+  NamedLab() { net.plug("wlan0", second); }
+};
+
 constexpr const char* kConfig = "phyint eth0 enable\n"
                                 "mroute from eth0 source 10.0.0.9 group 225.1.2.3 to eth1 eth2\n"
                                 "mroute from eth1 source 10.1.0.1 group 225.1.3.9\n"
@@ -51,7 +56,7 @@ std::string interface_rows(const NetNamespace& net) {
 }
 
 TEST_CASE("show interfaces prints the columns that scripts scrape") {
-  Lab lab;
+  NamedLab lab;
   Daemon daemon(lab.router(), kConfig);
   const std::string rows = interface_rows(lab.router());
   CHECK(output(daemon, {"-p", "show", "interfaces"}) ==
@@ -60,7 +65,7 @@ TEST_CASE("show interfaces prints the columns that scripts scrape") {
 }
 
 TEST_CASE("show groups prints the columns that scripts scrape") {
-  Lab lab;
+  NamedLab lab;
   Daemon daemon(lab.router(), kConfig);
   const std::string rows = "(*, 225.1.2.3)                             eth0\n"
                            "(10.0.0.9, 232.1.2.0/30)                   eth0\n"
@@ -76,7 +81,7 @@ TEST_CASE("show groups prints the columns that scripts scrape") {
 }
 
 TEST_CASE("show routes prints the three tables that scripts scrape") {
-  Lab lab;
+  NamedLab lab;
   Daemon daemon(lab.router(), kConfig);
   const std::string heading =
       std::string(kRule) + "ROUTE (S,G)                                IIF    OIFS\n" + kRule;
@@ -108,7 +113,7 @@ TEST_CASE("show pending prints the rules that wait, as they were written") {
 }
 
 TEST_CASE("headings carry no control characters unless they go to a terminal") {
-  Lab lab;
+  NamedLab lab;
   Daemon daemon(lab.router(), kConfig);
   for (const char* what : {"routes", "groups", "interfaces", "pending"})
     CHECK_FALSE(contains(output(daemon, {"-p", "show", what}), "\x1b"));
@@ -168,7 +173,7 @@ TEST_CASE("JSON has every field of the compatible format") {
 }
 
 TEST_CASE("a command may be shortened to any prefix that is not ambiguous") {
-  Lab lab;
+  NamedLab lab;
   Daemon daemon(lab.router(), kConfig);
   CHECK(output(daemon, {"-p", "s", "g"}) == output(daemon, {"-p", "show", "groups"}));
   CHECK(output(daemon, {"-p", "sh", "int"}) == output(daemon, {"-p", "show", "interfaces"}));
@@ -200,7 +205,7 @@ TEST_CASE("a batch is read from standard input") {
 }
 
 TEST_CASE("removing the last outbound interface leaves a stop filter, removing the route nothing") {
-  Lab lab;
+  NamedLab lab;
   Daemon daemon(lab.router(), mroute("eth0", "10.1.0.2", "239.1.1.1", "eth1"));
   CHECK(daemon.ctl({"remove", "eth0", "10.1.0.2", "239.1.1.1", "eth1"}).exit_code == 0);
   CHECK(contains(output(daemon, {"-p", "-t", "show"}),

@@ -23,7 +23,8 @@ Json show(const Daemon& daemon, const std::string& what) {
 
 /// The kernel's entry for a group, null if there is none.
 Json kernel_route(const Daemon& daemon, const std::string& group) {
-  for (const Json& route : show(daemon, "routes")["routes"]["kernel"])
+  const Json answer = show(daemon, "routes");
+  for (const Json& route : answer["routes"]["kernel"])
     if (route["group"] == group) return route;
   return nullptr;
 }

@@ -47,10 +47,23 @@ constexpr Memberships kMemberships[] = {
      "ff3e0000000000000000000000000101 fd000001000000000000000000000002"},
 };
 
-bool joined(const NetNamespace& net, const Memberships& membership) {
-  const std::string table = std::string_view(membership.file) == "igmp"
-                                ? igmp_section(net, "eth1")
-                                : lines_of(net.read_proc_net(membership.file), "eth1");
+/// The source filters of one interface. The kernel begins with the group that was joined last and
+/// gives up if that one has no sources (net/ipv4/igmp.c, igmp_mcf_get_first), so one with a source
+/// is joined for the time of reading.
+std::string source_filters(const NetNamespace& net, const std::string& interface,
+                           const std::string& file) {
+  const bool v4 = file == "mcfilter";
+  const MulticastReceiver probe(net, interface, v4 ? "232.255.255.254" : "ff3e::ffff:fffe",
+                                {.source = v4 ? "192.0.2.1" : "2001:db8::1"});
+  return lines_of(net.read_proc_net(file), interface);
+}
+
+bool joined(const NetNamespace& net, const std::string& interface, const Memberships& membership) {
+  if (!net.has_link(interface)) return false;
+  const std::string file = membership.file;
+  const std::string table = file == "igmp"    ? igmp_section(net, interface)
+                            : file == "igmp6" ? lines_of(net.read_proc_net(file), interface)
+                                              : source_filters(net, interface, file);
   return contains(table, membership.expected);
 }
 
@@ -65,7 +78,7 @@ TEST_CASE("groups are joined, any-source and source-specific, in both families")
   Daemon daemon(lab.router(), all_lines());
   for (const auto& membership : kMemberships) {
     CAPTURE(std::string(membership.line));
-    CHECK(daemon.eventually([&] { return joined(lab.router(), membership); }));
+    CHECK(daemon.eventually([&] { return joined(lab.router(), "eth1", membership); }));
   }
 }
 
@@ -77,7 +90,7 @@ TEST_CASE("joins are made again when their interface is deleted and made again")
     lab.net.plug("eth1", lab.first);
     for (const auto& membership : kMemberships) {
       CAPTURE(std::string(membership.line));
-      CHECK(daemon.eventually([&] { return joined(lab.router(), membership); }));
+      CHECK(daemon.eventually([&] { return joined(lab.router(), "eth1", membership); }));
     }
   }
 }
@@ -89,12 +102,12 @@ TEST_CASE("joins move with the name they were written for") {
   lab.router().rename_link("eth2", "eth1");
   for (const auto& membership : kMemberships) {
     CAPTURE(std::string(membership.line));
-    CHECK(daemon.eventually([&] { return joined(lab.router(), membership); }));
+    CHECK(daemon.eventually([&] { return joined(lab.router(), "eth1", membership); }));
   }
-  CHECK(daemon.eventually([&] {
-    return !contains(igmp_section(lab.router(), "old1"), "010101EF") &&
-           lines_of(lab.router().read_proc_net("mcfilter"), "old1").empty();
-  }));
+  for (const auto& membership : kMemberships) {
+    CAPTURE(std::string(membership.line));
+    CHECK(daemon.eventually([&] { return !joined(lab.router(), "old1", membership); }));
+  }
 }
 
 TEST_CASE("a wildcard and an absent interface join when they can") {
@@ -125,13 +138,13 @@ TEST_CASE("commands join and leave") {
   Lab lab;
   Daemon daemon(lab.router(), "");
   CHECK(daemon.ctl({"join", "eth1", "239.1.1.1"}).exit_code == 0);
-  CHECK(joined(lab.router(), kMemberships[0]));
+  CHECK(joined(lab.router(), "eth1", kMemberships[0]));
   CHECK(daemon.ctl({"join", "eth1", "fd00:1::2", "ff3e::101"}).exit_code == 0);
-  CHECK(joined(lab.router(), kMemberships[4]));
+  CHECK(joined(lab.router(), "eth1", kMemberships[4]));
   CHECK(daemon.ctl({"leave", "eth1", "239.1.1.1"}).exit_code == 0);
-  CHECK_FALSE(joined(lab.router(), kMemberships[0]));
+  CHECK_FALSE(joined(lab.router(), "eth1", kMemberships[0]));
   CHECK(daemon.ctl({"leave", "eth1", "fd00:1::2", "ff3e::101"}).exit_code == 0);
-  CHECK_FALSE(joined(lab.router(), kMemberships[4]));
+  CHECK_FALSE(joined(lab.router(), "eth1", kMemberships[4]));
 }
 
 TEST_CASE("a reload leaves what is no longer written and keeps the rest") {
@@ -139,10 +152,10 @@ TEST_CASE("a reload leaves what is no longer written and keeps the rest") {
   Daemon daemon(lab.router(), all_lines());
   daemon.write_config(kMemberships[1].line);
   REQUIRE(daemon.ctl({"reload"}).exit_code == 0);
-  CHECK(joined(lab.router(), kMemberships[1]));
-  CHECK_FALSE(joined(lab.router(), kMemberships[0]));
-  CHECK_FALSE(joined(lab.router(), kMemberships[2]));
-  CHECK_FALSE(joined(lab.router(), kMemberships[4]));
+  CHECK(joined(lab.router(), "eth1", kMemberships[1]));
+  CHECK_FALSE(joined(lab.router(), "eth1", kMemberships[0]));
+  CHECK_FALSE(joined(lab.router(), "eth1", kMemberships[2]));
+  CHECK_FALSE(joined(lab.router(), "eth1", kMemberships[4]));
 }
 
 }  // namespace

@@ -306,7 +306,7 @@ TEST_CASE("commands at run time add and remove forwarding") {
     REQUIRE(control_first.passes());
     CHECK(first.blocked(control_first));
 
-    const auto run = [&](std::vector<std::string> words) {
+    const auto run = [&](const std::vector<std::string>& words) {
       const auto result = daemon.ctl(words);
       CHECK(result.exit_code == 0);
       CHECK(result.out.empty());
