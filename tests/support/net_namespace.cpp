@@ -9,6 +9,7 @@
 #include <netlink/route/link.h>
 #include <netlink/route/link/macvlan.h>
 #include <netlink/route/link/veth.h>
+#include <netlink/route/link/vrf.h>
 
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -163,6 +164,23 @@ void NetNamespace::add_macvlan(const std::string& name, const std::string& paren
   check_nl(rtnl_link_macvlan_set_mode(link.get(), MACVLAN_MODE_BRIDGE), "macvlan mode");
   check_nl(rtnl_link_add(route_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL),
            fmt::format("add macvlan {} on {}", name, parent));
+}
+
+void NetNamespace::add_dummy(const std::string& name) {
+  const Link link(rtnl_link_alloc());
+  rtnl_link_set_name(link.get(), name.c_str());
+  rtnl_link_set_flags(link.get(), IFF_UP);
+  check_nl(rtnl_link_set_type(link.get(), "dummy"), "dummy");
+  check_nl(rtnl_link_add(route_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL), "add dummy " + name);
+}
+
+void NetNamespace::add_vrf(const std::string& name, std::uint32_t table) {
+  const Link link(rtnl_link_vrf_alloc());
+  rtnl_link_set_name(link.get(), name.c_str());
+  rtnl_link_set_flags(link.get(), IFF_UP);
+  check_nl(rtnl_link_vrf_set_tableid(link.get(), table), "VRF table");
+  check_nl(rtnl_link_add(route_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL),
+           fmt::format("add VRF {} with table {}", name, table));
 }
 
 void NetNamespace::remove_link(const std::string& name) {

@@ -4,6 +4,7 @@
 #include "tests/support/fd.hpp"
 
 #include <concepts>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -45,6 +46,9 @@ class NetNamespace {
   /// Multicast snooping is off: the bridge behaves as a plain segment.
   void add_bridge(const std::string& name);
   void add_macvlan(const std::string& name, const std::string& parent);
+  /// An interface that counts what it is sent and discards it.
+  void add_dummy(const std::string& name);
+  void add_vrf(const std::string& name, std::uint32_t table);
   void remove_link(const std::string& name);
   void rename_link(const std::string& from, const std::string& to);
   /// Moves the interface, which loses its addresses and arrives down; it is set up again there.
