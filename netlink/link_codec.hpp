@@ -50,7 +50,9 @@ template <class Visit>
 void for_each_message(std::span<const std::uint8_t> datagram, Visit&& visit) {
   int length = static_cast<int>(datagram.size());
   const auto* message = static_cast<const nlmsghdr*>(static_cast<const void*>(datagram.data()));
-  while (mnl_nlmsg_ok(message, length)) {
+  // libmnl compares the length as a signed number, so one above INT_MAX passes for a small one.
+  while (mnl_nlmsg_ok(message, length) &&
+         message->nlmsg_len <= static_cast<std::uint32_t>(length)) {
     visit(*message);
     message = mnl_nlmsg_next(message, &length);
   }

@@ -217,6 +217,16 @@ TEST_CASE("every cut of a datagram is read without harm, and whole messages befo
   }
 }
 
+TEST_CASE("a message that claims more than two gigabytes ends the datagram") {
+  auto message = Builder::link(RTM_NEWLINK, 7).text(IFLA_IFNAME, "x");
+  const std::size_t length = message.header()->nlmsg_len;
+  message.header()->nlmsg_len = 0x80000010;
+  const auto* bytes = static_cast<const std::uint8_t*>(static_cast<void*>(message.header()));
+  std::size_t found = 0;
+  for_each_message(std::span(bytes, length), [&](const nlmsghdr&) { ++found; });
+  CHECK(found == 0);
+}
+
 TEST_CASE("attributes that claim more than the message has end it") {
   auto message = Builder::link(RTM_NEWLINK, 7).text(IFLA_IFNAME, "x").number(IFLA_MASTER, 9);
   auto* last = static_cast<nlattr*>(mnl_nlmsg_get_payload_tail(message.header())) - 2;
