@@ -13,7 +13,15 @@ namespace mcast::platform {
 Result<PidFile> PidFile::create(const std::string& path) {
   // Truncated only by write_id(): readers shall see an old id or the new one rather than nothing.
   UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644));
-  if (!fd) return std::unexpected(os_error("open", errno, path));
+  if (!fd) {
+    Error error = os_error("open", errno, "pid file " + path);
+    // A directory that is missing is the host's trouble, not an answer of "no such thing".
+    if (error.code == ErrorCode::not_found) {
+      error.code = ErrorCode::os;
+      error.message += "; its directory has to exist, -P names another file";
+    }
+    return std::unexpected(std::move(error));
+  }
   PidFile file(path, std::move(fd));
   file.write_id();
   return file;

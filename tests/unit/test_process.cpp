@@ -99,7 +99,7 @@ TEST_CASE("a pid file that another process has put in place is not removed") {
 TEST_CASE("a pid file that cannot be made says which and why") {
   const auto refused = platform::PidFile::create("/nonexistent/folder/pid");
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == ErrorCode::not_found);
+  CHECK(refused.error().code == ErrorCode::os);
   CHECK(refused.error().message.find("/nonexistent/folder/pid") != std::string::npos);
 }
 
