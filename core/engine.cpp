@@ -278,9 +278,9 @@ std::optional<std::string> Engine::refused_in_transaction() {
   for (const State::Undo& undo : s.undo_log) {
     const auto* added = std::get_if<State::AddedRule>(&undo);
     if (added == nullptr || !s.rules.is_live(added->id)) continue;
-    const Fanout* fanout = s.table_of(s.rules[added->id]).fanout_of_rule(added->id);
-    if (fanout != nullptr && !fanout->refused.empty()) {
-      return fmt::format("group {}: {}", s.rules[added->id].group.to_string(), fanout->refused);
+    const std::string& refused = s.table_of(s.rules[added->id]).use_of_rule(added->id).refused;
+    if (!refused.empty()) {
+      return fmt::format("group {}: {}", s.rules[added->id].group.to_string(), refused);
     }
   }
   return std::nullopt;
@@ -338,6 +338,10 @@ void Engine::links_relearned(std::span<const Link> links) {
   }
   for (const IfIndex index : gone) {
     if (present.contains(index)) {
+      for (const auto& [key, table] : s.tables) {
+        // Such a kernel would say that the slot is bound, to an interface that is gone.
+        if (!s.traits.of(key.family).departure_unbinds) table->link_departed(index);
+      }
       s.memberships.link_departed(index);
       s.links.remove(index);
     } else {

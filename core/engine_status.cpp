@@ -115,8 +115,8 @@ std::pair<RuleState, std::string> Engine::State::state_of(std::uint32_t id) cons
     const std::string& why = table.why_not_open();
     return {RuleState::refused, why.empty() ? "its routing table is not open" : why};
   }
-  const Fanout* fanout = table.fanout_of_rule(id);
-  if (fanout != nullptr && !fanout->refused.empty()) return {RuleState::refused, fanout->refused};
+  const PathUse& use = table.use_of_rule(id);
+  if (!use.refused.empty()) return {RuleState::refused, use.refused};
   const Path& path = rules.path_of(id);
   std::string reasons = missing_inbound(path.iif);
   bool waiting = !reasons.empty();
@@ -131,7 +131,7 @@ std::pair<RuleState, std::string> Engine::State::state_of(std::uint32_t id) cons
     add_reason(reason);
   }
   waiting = waiting || (absent != 0 && absent == path.oifs.size());
-  if (fanout != nullptr) add_reason(fanout->partial);
+  add_reason(use.partial);
   return {waiting ? RuleState::waiting : RuleState::active, std::move(reasons)};
 }
 

@@ -65,8 +65,10 @@ void Memberships::all_links_changed() {
 
 void Memberships::link_departed(IfIndex link) {
   dirty_links_.erase(link);
-  retry_links_.erase(link);
   failures_.erase(link);
+  const bool is_stuck =
+      std::ranges::any_of(stuck_, [&](const LeaveGroup& leave) { return leave.link == link; });
+  if (!is_stuck) retry_links_.erase(link);
   std::erase_if(joins_, [&](const JoinGroup& join) { return join.link == link; });
   const auto found = joined_.find(link);
   if (found == joined_.end()) return;
@@ -95,6 +97,12 @@ std::set<Memberships::Membership> Memberships::wanted_on(const Link& link) const
 }
 
 void Memberships::compare(IfIndex index) {
+  const std::size_t leaves_before = leaves_.size();
+  for (const LeaveGroup& leave : stuck_) {
+    if (leave.link == index) leaves_.push_back(leave);
+  }
+  // Joining again has no effect before they are left.
+  if (leaves_.size() != leaves_before) return;
   const Link* link = links_.find(index);
   if (link == nullptr) return;
   const auto wanted = wanted_on(*link);
@@ -153,10 +161,15 @@ void Memberships::acknowledge(const JoinGroup& op, const Result<void>& outcome, 
 }
 
 void Memberships::acknowledge(const LeaveGroup& op, const Result<void>& outcome, Milliseconds now) {
-  // A membership that cannot be left is gone already, or goes with its interface: nothing is won by
-  // trying again.
-  (void)outcome;
-  (void)now;
+  const bool gone = !outcome && (outcome.error().code == ErrorCode::not_found ||
+                                 outcome.error().code == ErrorCode::no_such_interface);
+  if (!outcome && !gone) {
+    stuck_.insert(op);
+    retry_links_.insert(op.link);
+    if (retry_at_ <= now) retry_at_ = now + backoff(failed_rounds_++);
+    return;
+  }
+  if (stuck_.erase(op) != 0) dirty_links_.insert(op.link);
   const Address any = Address::unspecified(op.group.family());
   const auto found = joined_.find(op.link);
   if (found == joined_.end()) return;

@@ -65,6 +65,8 @@ class Memberships {
   std::vector<LeaveGroup> leaves_;
   std::vector<JoinGroup> joins_;
 
+  std::set<LeaveGroup> stuck_;  ///< leaves that failed, to be tried again
+
   std::map<IfIndex, std::string> failures_;
   std::set<IfIndex> retry_links_;
   unsigned failed_rounds_ = 0;

@@ -87,7 +87,7 @@ std::optional<VifIndex> SlotTable::depart(IfIndex link, bool unbound) {
     Slot& slot = slots_[i];
     if (slot.bound == link && link.value != 0) {
       had = VifIndex{static_cast<std::uint16_t>(i)};
-      if (unbound) slot.bound = {};
+      slot.bound = unbound ? IfIndex() : kDangling;
     }
     if (slot.wanted == link && link.value != 0) {
       had = VifIndex{static_cast<std::uint16_t>(i)};

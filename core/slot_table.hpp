@@ -15,9 +15,13 @@
 
 namespace mcast {
 
+/// What a slot holds whose interface departed without the kernel taking the binding away: never the
+/// index of an interface, so that the slot is unbound whoever is to have it.
+inline constexpr IfIndex kDangling{0xffffffff};
+
 /// One VIF or MIF: what the kernel holds in it and for whom it is meant.
 struct Slot {
-  IfIndex bound;   ///< acknowledged by the kernel; 0: nothing
+  IfIndex bound;   ///< acknowledged by the kernel; 0: nothing; or kDangling
   IfIndex wanted;  ///< who is to have it; 0: nobody now
   /// The interface as last seen, while it is wanted and, if `reserved`, after it departed.
   Link holder;

@@ -7,6 +7,7 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -40,8 +41,13 @@ struct Fanout {
     bool operator==(const Candidate&) const = default;
   };
   std::vector<Candidate> candidates;
-  std::uint32_t first_rule = kNone;  ///< the earliest rule that uses it: its place in the order
   std::uint32_t first_flow = kNone;  ///< list of its flows
+};
+
+/// What a table's rules have to do with one path.
+struct PathUse {
+  std::uint32_t rules = 0;           ///< how many have it
+  std::uint32_t first_rule = kNone;  ///< the earliest of them: its place in the order of slots
   /// Slots are short: all explicitly named interfaces do not fit (refused), or not all that match
   /// its wildcards (partial). For people; empty if neither.
   std::string refused;
@@ -106,8 +112,9 @@ class Table {
   [[nodiscard]] const SlotTable& slots() const { return slots_; }
   [[nodiscard]] const FlowStore& flows() const { return flows_; }
   [[nodiscard]] const MfcShape& shape(std::uint32_t id) const { return shapes_[id]; }
-  /// The fanout that a rule's flows or template use.
-  [[nodiscard]] const Fanout* fanout_of_rule(std::uint32_t rule) const;
+  [[nodiscard]] const PathUse& use_of_rule(std::uint32_t rule) const {
+    return uses_[rules_[rule].path];
+  }
   [[nodiscard]] TableStatus status() const;
 
  private:
@@ -117,7 +124,9 @@ class Table {
   // table_rules.cpp
   void set_flow_fanout(std::uint32_t flow, std::uint32_t fanout);
   void unlink_flow(std::uint32_t flow);
-  std::uint32_t acquire_fanout(const PathSet& paths, std::uint32_t first_rule);
+  std::uint32_t acquire_fanout(const PathSet& paths);
+  void note_use(std::uint32_t rule);
+  void forget_use(std::uint32_t rule);
   std::uint32_t acquire_single_fanout(std::uint32_t rule);
   void release_fanout(std::uint32_t fanout);
   void update_flow_from_rules(std::uint32_t flow);
@@ -139,15 +148,15 @@ class Table {
   // table_resolve.cpp
   void resolve();
   void assign_slots();
-  std::vector<const Link*> admit(std::vector<std::uint32_t>& fanouts_in_order);
+  std::vector<const Link*> admit(const std::vector<std::uint32_t>& paths_in_order);
   std::vector<const Link*> numbering(const std::vector<const Link*>& admitted,
-                                     const std::vector<std::uint32_t>& fanouts_in_order) const;
+                                     const std::vector<std::uint32_t>& paths_in_order) const;
   [[nodiscard]] bool eligible(const Link& link) const;
   void resolve_fanout(std::uint32_t fanout);
   [[nodiscard]] std::vector<std::uint32_t> best_paths(const PathSet& paths,
                                                       const Link& arrival) const;
   [[nodiscard]] MfcShape shape_for(const std::vector<std::uint32_t>& paths, VifIndex arrival) const;
-  [[nodiscard]] std::vector<std::uint32_t> fanouts_in_order() const;
+  [[nodiscard]] std::vector<std::uint32_t> paths_in_order() const;
   void report(std::string& remembered, std::string now, const std::string& what);
   [[nodiscard]] std::string slot_holders() const;
 
@@ -163,6 +172,7 @@ class Table {
   void plan_slots(Plan& plan, Milliseconds now);
   [[nodiscard]] BindVif binding(VifIndex slot) const;
   void plan_dirty_flows(Plan& plan, std::size_t limit);
+  void note_stray(std::uint32_t flow, std::uint32_t wanted);
   void remember_lacking(const Flow& flow, const MfcShape& wanted);
   void observe(std::uint32_t flow, std::uint32_t shape);
   void fail_flow(std::uint32_t flow, const Error& error, Milliseconds now);
@@ -186,6 +196,7 @@ class Table {
   RefPool<MfcShape> shapes_;
   RefPool<PathSet> path_sets_;
   std::vector<Fanout> fanouts_;  ///< by number in path_sets_
+  std::vector<PathUse> uses_;    ///< by number of the path
   std::vector<SlotClaim> claims_;
 
   /// First rule of the chain for each distinct template, and how many there are of each pair of
@@ -207,6 +218,8 @@ class Table {
   std::uint32_t recent_path_ = kNone;
   std::uint32_t recent_fanout_ = kNone;
 
+  /// Flows of exact rules that are stopped because their traffic arrives where no rule expects it.
+  std::set<std::uint32_t> strays_;
   /// Learned flows and stop filters, the oldest first.
   std::list<std::uint32_t> learned_;
   std::list<std::uint32_t> stops_;

@@ -74,7 +74,7 @@ void Table::learn(std::uint32_t id, VifIndex arrival) {
     enforce_limit(stops_, limits_.stop_filters);
   } else {
     make_dynamic(id, Flow::Kind::learned, arrival);
-    set_flow_fanout(id, acquire_fanout(match.paths, match.first_rule));
+    set_flow_fanout(id, acquire_fanout(match.paths));
     enforce_limit(learned_, limits_.learned);
   }
 }

@@ -150,7 +150,15 @@ bool Table::endangers(const Flow& flow, std::uint32_t wanted, VifIndex slot) con
   if (wanted == kNone) return true;
   const MfcShape& want = shapes_[wanted];
   if (have.parent != want.parent) return true;
-  return have.ttls[slot.value] != 0 && have.ttls[slot.value] != want.ttls[slot.value];
+  const auto is_stale = [&](std::size_t i) {
+    return have.ttls[i] != 0 && have.ttls[i] != want.ttls[i];
+  };
+  if (slot != have.parent) return is_stale(slot.value);
+  // Packets of the new holder would take every output of the entry.
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (is_stale(i)) return true;
+  }
+  return false;
 }
 
 // --- Planning ------------------------------------------------------------------------------------
@@ -254,6 +262,7 @@ void Table::plan_flow(Plan& plan, std::uint32_t id) {
   const Flow& flow = flows_[id];
   if (flow.has(Flow::kRetry)) return;
   const std::uint32_t wanted = wanted_shape(flow);
+  note_stray(id, wanted);
   if (wanted == kNone && flow.kind != Flow::Kind::fixed) {
     drop_dynamic(id);  // where it arrived is gone; traffic will make the kernel ask again
     return;
@@ -278,6 +287,22 @@ void Table::plan_flow(Plan& plan, std::uint32_t id) {
     return;
   }
   plan.emplace_back(PutMfc{key_, flow.key, restricted(want)});
+}
+
+/// A flow that arrived where no rule of its own expects it depends on a slot that its fanout does
+/// not list: the fanout's changes would not make it dirty.
+void Table::note_stray(std::uint32_t id, std::uint32_t wanted) {
+  Flow& flow = flows_[id];
+  const bool is_stray = flow.kind == Flow::Kind::fixed && flow.fanout != kNone &&
+                        flow.arrival != kNoSlot &&
+                        std::ranges::count(fanouts_[flow.fanout].candidates, flow.arrival,
+                                           &Fanout::Candidate::slot) == 0;
+  if (is_stray && wanted != kNone) {
+    strays_.insert(id);
+    return;
+  }
+  if (is_stray) flow.arrival = kNoSlot;
+  strays_.erase(id);
 }
 
 /// Notes the slots that the flow's entry does without until they are bound.
@@ -337,7 +362,12 @@ void Table::acknowledge(const DropMfc& op, const Result<void>& outcome, Millisec
 
 void Table::acknowledge(const BindVif& op, const Result<void>& outcome, Milliseconds now) {
   Slot& slot = slots_[op.slot];
-  if (!outcome) return fail_slot(slot, outcome.error(), now);
+  if (!outcome) {
+    // It was bound when the interface was another one, before we heard that it departed.
+    const bool stale = outcome.error().code == ErrorCode::already_exists;
+    if (stale && slot.bound.value == 0) slot.bound = kDangling;
+    return fail_slot(slot, outcome.error(), now);
+  }
   slot.bound = op.link;
   slot.failures = 0;
   slot.error.clear();

@@ -33,13 +33,14 @@ bool treats_alike(const Path& path, const Link& a, const Link& b) {
 
 }  // namespace
 
-/// Live fanouts in configuration order: the order in which rules get slots.
-std::vector<std::uint32_t> Table::fanouts_in_order() const {
+/// Paths that rules have, in configuration order: the order in which rules get slots. Rules with
+/// the same path fare alike, since what the first of them gets the others share.
+std::vector<std::uint32_t> Table::paths_in_order() const {
   std::vector<std::uint32_t> order;
-  for (std::uint32_t id = 0; id < fanouts_.size(); ++id) {
-    if (path_sets_.is_live(id)) order.push_back(id);
+  for (std::uint32_t path = 0; path < uses_.size(); ++path) {
+    if (uses_[path].rules != 0) order.push_back(path);
   }
-  std::ranges::sort(order, {}, [&](std::uint32_t id) { return fanouts_[id].first_rule; });
+  std::ranges::sort(order, {}, [&](std::uint32_t path) { return uses_[path].first_rule; });
   return order;
 }
 
@@ -74,7 +75,7 @@ std::string Table::slot_holders() const {
 /// The interfaces that get a slot. Rules ask in configuration order: the interfaces that a rule
 /// names must all fit or the rule is refused, its wildcards take what fits; then phyint and mgroup
 /// lines.
-std::vector<const Link*> Table::admit(std::vector<std::uint32_t>& order) {
+std::vector<const Link*> Table::admit(const std::vector<std::uint32_t>& order) {
   std::vector<const Link*> admitted;
   const auto is_admitted = [&](const Link* link) {
     return std::ranges::count(admitted, link) != 0;
@@ -87,29 +88,25 @@ std::vector<const Link*> Table::admit(std::vector<std::uint32_t>& order) {
     return found;
   };
   for (const std::uint32_t id : order) {
-    Fanout& fanout = fanouts_[id];
-    const PathSet& paths = path_sets_[id];
-    const auto any_path = [&](auto test, const Link& link) {
-      return std::ranges::any_of(
-          paths, [&](std::uint32_t path) { return test(rules_.paths[path], link); });
-    };
-    const auto named = select([&](const Link& link) { return any_path(names_exactly, link); });
-    const std::size_t free = slots_.size() - admitted.size();
+    PathUse& use = uses_[id];
+    const Path& path = rules_.paths[id];
     const auto rule_name = [&] {
-      const Rule& rule = rules_[fanout.first_rule];
-      return fmt::format("mroute from {} group {}", rules_.paths[paths.front()].iif.to_string(),
-                         rule.group.to_string());
+      return fmt::format("mroute from {} group {}", path.iif.to_string(),
+                         rules_[use.first_rule].group.to_string());
     };
+    const auto named = select([&](const Link& link) { return names_exactly(path, link); });
+    const std::size_t free = slots_.size() - admitted.size();
     if (named.size() > free) {
-      report(fanout.refused,
-             fmt::format("refused, no slot for interface {}: all {} {} slots are held by {}",
+      report(use.refused,
+             fmt::format("refused, no slot for interface {}: all {} {} slots "
+                         "are held by {}",
                          named[free]->name, slots_.size(), to_string(key_.family), slot_holders()),
-             fanout.first_rule == kNone ? std::string("rule") : rule_name());
+             rule_name());
       continue;
     }
-    if (!fanout.refused.empty()) report(fanout.refused, {}, rule_name());
+    if (!use.refused.empty()) report(use.refused, {}, rule_name());
     admitted.insert(admitted.end(), named.begin(), named.end());
-    auto meant = select([&](const Link& link) { return any_path(mentions, link); });
+    auto meant = select([&](const Link& link) { return mentions(path, link); });
     const std::size_t room = slots_.size() - admitted.size();
     std::string partial;
     if (meant.size() > room) {
@@ -117,7 +114,7 @@ std::vector<const Link*> Table::admit(std::vector<std::uint32_t>& order) {
                             meant[room]->name, slots_.size(), to_string(key_.family));
       meant.resize(room);
     }
-    if (partial != fanout.partial) report(fanout.partial, partial, rule_name());
+    if (partial != use.partial) report(use.partial, partial, rule_name());
     admitted.insert(admitted.end(), meant.begin(), meant.end());
   }
   for (const SlotClaim& claim : claims_) {
@@ -138,12 +135,9 @@ std::vector<const Link*> Table::numbering(const std::vector<const Link*>& admitt
     uses.emplace_back(where.line == 0, where, uses.size(), pattern);
   };
   for (const std::uint32_t id : order) {
-    const std::uint32_t rule = fanouts_[id].first_rule;
-    const Location where = rule == kNone ? Location{} : rules_[rule].where;
-    for (const std::uint32_t path : path_sets_[id]) {
-      add_use(rules_.paths[path].iif, where);
-      for (const auto& oif : rules_.paths[path].oifs) add_use(oif, where);
-    }
+    const Location where = rules_[uses_[id].first_rule].where;
+    add_use(rules_.paths[id].iif, where);
+    for (const auto& oif : rules_.paths[id].oifs) add_use(oif, where);
   }
   for (const SlotClaim& claim : claims_) add_use(claim.pattern, claim.where);
   std::ranges::sort(uses);
@@ -164,13 +158,10 @@ std::vector<const Link*> Table::numbering(const std::vector<const Link*>& admitt
 }
 
 void Table::assign_slots() {
-  auto order = fanouts_in_order();
+  const auto order = paths_in_order();
   const auto admitted = admit(order);
   const auto each_path = [&](auto test) {
-    return std::ranges::any_of(order, [&](std::uint32_t id) {
-      return std::ranges::any_of(path_sets_[id],
-                                 [&](std::uint32_t path) { return test(rules_.paths[path]); });
-    });
+    return std::ranges::any_of(order, [&](std::uint32_t path) { return test(rules_.paths[path]); });
   };
   const auto claimed = [&](auto test) { return std::ranges::any_of(claims_, test); };
   const SlotTable::Rules rules{
@@ -201,14 +192,15 @@ void Table::assign_slots() {
   }
 }
 
-/// Of the paths that accept `arrival`, those whose inbound pattern is most specific: an exact name
-/// beats every wildcard. Equal ones are merged.
+/// Of the paths that accept `arrival` and are not refused, those whose inbound pattern is most
+/// specific: an exact name beats every wildcard. Equal ones are merged.
 std::vector<std::uint32_t> Table::best_paths(const PathSet& paths, const Link& arrival) const {
   std::vector<std::uint32_t> exact;
   std::vector<std::uint32_t> wildcard;
   for (const std::uint32_t path : paths) {
     const InterfacePattern& iif = rules_.paths[path].iif;
-    if (matches(iif, arrival)) (iif.is_wildcard() ? wildcard : exact).push_back(path);
+    if (uses_[path].refused.empty() && matches(iif, arrival))
+      (iif.is_wildcard() ? wildcard : exact).push_back(path);
   }
   return exact.empty() ? wildcard : exact;
 }
@@ -235,7 +227,7 @@ void Table::resolve_fanout(std::uint32_t id) {
   Fanout& fanout = fanouts_[id];
   const PathSet& paths = path_sets_[id];
   std::vector<Fanout::Candidate> candidates;
-  for (std::size_t i = 0; i < slots_.size() && fanout.refused.empty(); ++i) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
     const VifIndex slot{static_cast<std::uint16_t>(i)};
     if (!slots_[slot].has_holder()) continue;
     const auto best = best_paths(paths, slots_[slot].holder);
@@ -259,6 +251,7 @@ void Table::resolve() {
   for (std::uint32_t id = 0; id < fanouts_.size(); ++id) {
     if (path_sets_.is_live(id)) resolve_fanout(id);
   }
+  for (const std::uint32_t flow : strays_) mark_dirty(flow);
 }
 
 }  // namespace mcast

@@ -8,7 +8,7 @@ namespace mcast {
 
 // --- Fanouts -------------------------------------------------------------------------------------
 
-std::uint32_t Table::acquire_fanout(const PathSet& paths, std::uint32_t first_rule) {
+std::uint32_t Table::acquire_fanout(const PathSet& paths) {
   const std::uint32_t id = path_sets_.acquire(paths);
   if (fanouts_.size() < path_sets_.bound()) fanouts_.resize(path_sets_.bound());
   if (path_sets_.references(id) == 1) {
@@ -16,7 +16,6 @@ std::uint32_t Table::acquire_fanout(const PathSet& paths, std::uint32_t first_ru
     for (const std::uint32_t path : paths) rules_.paths.add_reference(path);
     resolve_needed_ = true;
   }
-  fanouts_[id].first_rule = std::min(fanouts_[id].first_rule, first_rule);
   return id;
 }
 
@@ -30,11 +29,10 @@ std::uint32_t Table::acquire_single_fanout(std::uint32_t rule) {
   };
   if (is_recent()) {
     path_sets_.add_reference(recent_fanout_);
-    fanouts_[recent_fanout_].first_rule = std::min(fanouts_[recent_fanout_].first_rule, rule);
     return recent_fanout_;
   }
   recent_path_ = path;
-  recent_fanout_ = acquire_fanout({path}, rule);
+  recent_fanout_ = acquire_fanout({path});
   return recent_fanout_;
 }
 
@@ -126,15 +124,29 @@ void Table::update_flow_from_rules(std::uint32_t id) {
     set_flow_fanout(id, acquire_single_fanout(flow.first_rule));
     return;
   }
-  std::uint32_t first = kNone;
-  for (std::uint32_t rule = flow.first_rule; rule != kNone; rule = rules_[rule].next) {
-    first = std::min(first, rule);
-  }
-  set_flow_fanout(id, acquire_fanout(exact_paths(id), first));
+  set_flow_fanout(id, acquire_fanout(exact_paths(id)));
+}
+
+void Table::note_use(std::uint32_t rule) {
+  const std::uint32_t path = rules_[rule].path;
+  if (uses_.size() <= path) uses_.resize(path + 1);
+  PathUse& use = uses_[path];
+  ++use.rules;
+  if (rule >= use.first_rule) return;
+  use.first_rule = rule;
+  resolve_needed_ = true;  // it may get its slots earlier now
+}
+
+void Table::forget_use(std::uint32_t rule) {
+  PathUse& use = uses_[rules_[rule].path];
+  if (--use.rules != 0) return;
+  use = PathUse{};
+  resolve_needed_ = true;  // slots may be free now
 }
 
 void Table::attach(std::uint32_t id) {
   Rule& rule = rules_[id];
+  note_use(id);
   if (rule.is_exact()) {
     const std::uint32_t flow = flows_.find_or_create({rule.source.address(), rule.group.address()});
     if (flows_[flow].kind != Flow::Kind::fixed) leave_dynamic(flow);
@@ -148,12 +160,13 @@ void Table::attach(std::uint32_t id) {
   if (is_new) ++template_lengths_[{rule.group.length(), rule.source.length()}];
   rule.next = position->second;
   position->second = id;
-  acquire_fanout({rule.path}, id);  // asks for slots before any flow is learned
+  acquire_fanout({rule.path});  // asks for slots before any flow is learned
   rematch_needed_ = true;
 }
 
 void Table::detach(std::uint32_t id) {
   const Rule& rule = rules_[id];
+  forget_use(id);
   const auto remove_from_chain = [&](std::uint32_t& first) {
     std::uint32_t* link = &first;
     while (*link != id) link = &rules_[*link].next;
@@ -192,7 +205,10 @@ void Table::begin_replacing_rules() {
   }
   templates_.clear();
   template_lengths_.clear();
-  for (Fanout& fanout : fanouts_) fanout.first_rule = kNone;
+  for (PathUse& use : uses_) {
+    use.rules = 0;
+    use.first_rule = kNone;
+  }
 }
 
 void Table::end_replacing_rules() {
@@ -200,6 +216,9 @@ void Table::end_replacing_rules() {
     if (!flows_[id].has(Flow::kDetached)) continue;
     flows_[id].clear(Flow::kDetached);
     update_flow_from_rules(id);
+  }
+  for (PathUse& use : uses_) {
+    if (use.rules == 0) use = PathUse{};
   }
   for (const std::uint32_t fanout : old_template_fanouts_) release_fanout(fanout);
   old_template_fanouts_.clear();
@@ -226,18 +245,6 @@ std::vector<std::uint32_t> Table::rules_for(const Prefix& source, const Prefix& 
     if (rules_.path_of(rule).iif == iif) rules.push_back(rule);
   }
   return rules;
-}
-
-const Fanout* Table::fanout_of_rule(std::uint32_t id) const {
-  const Rule& rule = rules_[id];
-  std::uint32_t fanout = kNone;
-  if (rule.is_exact()) {
-    const std::uint32_t flow = flows_.find({rule.source.address(), rule.group.address()});
-    if (flow != kNone) fanout = flows_[flow].fanout;
-  } else {
-    fanout = path_sets_.find({rule.path});
-  }
-  return fanout == kNone ? nullptr : &fanouts_[fanout];
 }
 
 }  // namespace mcast
