@@ -146,6 +146,21 @@ ipc::RowsPtr<ipc::InterfaceRow> Control::show_interfaces() {
   return std::make_unique<ipc::FixedRows<ipc::InterfaceRow>>(std::move(rows));
 }
 
+ipc::RowsPtr<ipc::TableRow> Control::show_tables() {
+  std::vector<ipc::TableRow> rows;
+  for (const TableStatus& table : host_.engine().tables()) {
+    rows.push_back({.family = table.table.family,
+                    .table = table.table.id.value,
+                    .slots = table.slots,
+                    .slots_used = table.slots_used,
+                    .entries = table.entries,
+                    .learned = table.learned,
+                    .stop_filters = table.stop_filters,
+                    .why_not = table.why_not});
+  }
+  return std::make_unique<ipc::FixedRows<ipc::TableRow>>(std::move(rows));
+}
+
 ipc::RowsPtr<ipc::GroupRow> Control::show_groups(ipc::GroupList list) {
   std::vector<ipc::GroupRow> rows;
   if (list == ipc::GroupList::configured) {

@@ -33,6 +33,7 @@ class Control final : public ipc::ControlHandler {
   ipc::Outcome flush() override;
   ipc::Outcome kill() override;
   ipc::RowsPtr<ipc::InterfaceRow> show_interfaces() override;
+  ipc::RowsPtr<ipc::TableRow> show_tables() override;
   ipc::RowsPtr<ipc::GroupRow> show_groups(ipc::GroupList list) override;
   ipc::RowsPtr<ipc::RouteRow> show_routes(ipc::RouteList list, bool counters) override;
   ipc::RowsPtr<ipc::PendingRow> show_pending() override;

@@ -82,6 +82,13 @@ std::string to_text(const TextStyle& style, const ipc::InterfaceRow& row, std::s
   return line + '\n';
 }
 
+std::string to_text(const ipc::TableRow& row) {
+  const std::string name = fmt::format("{} table {}", to_string(row.family), row.table);
+  if (!row.why_not.empty()) return fmt::format("{}: not in use: {}\n", name, row.why_not);
+  return fmt::format("{}: {} of {} slots, {} routes, of these {} learned and {} stop filters\n",
+                     name, row.slots_used, row.slots, row.entries, row.learned, row.stop_filters);
+}
+
 std::string group_heading(const TextStyle& style) {
   return columns(style, fmt::format("{:<42} {:<16}", "GROUP (S,G)", "IIF"));
 }
@@ -135,6 +142,17 @@ std::string to_json(const ipc::InterfaceRow& row) {
                {"vif", nullable(row.vif)},
                {"mif", nullable(row.mif)},
                {"state", row.state}});
+}
+
+std::string to_json(const ipc::TableRow& row) {
+  return dump({{"family", row.family == Family::ipv4 ? "ipv4" : "ipv6"},
+               {"table", row.table},
+               {"slots", row.slots},
+               {"slots_used", row.slots_used},
+               {"entries", row.entries},
+               {"learned", row.learned},
+               {"stop_filters", row.stop_filters},
+               {"why_not", row.why_not}});
 }
 
 std::string to_json(const ipc::GroupRow& row) {

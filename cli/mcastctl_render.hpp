@@ -37,7 +37,10 @@ struct TextStyle {
 [[nodiscard]] std::string pending_heading(const TextStyle& style);
 [[nodiscard]] std::string to_text(const TextStyle& style, const ipc::PendingRow& row);
 
+/// One line for a person: how full the table is, or why it is not in use.
+[[nodiscard]] std::string to_text(const ipc::TableRow& row);
 [[nodiscard]] std::string to_json(const ipc::InterfaceRow& row);
+[[nodiscard]] std::string to_json(const ipc::TableRow& row);
 [[nodiscard]] std::string to_json(const ipc::GroupRow& row);
 [[nodiscard]] std::string to_json(const ipc::RouteRow& row);
 [[nodiscard]] std::string to_json(const ipc::PendingRow& row);

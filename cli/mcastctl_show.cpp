@@ -19,6 +19,7 @@ using ipc::InterfaceRow;
 using ipc::PendingRow;
 using ipc::RouteList;
 using ipc::RouteRow;
+using ipc::TableRow;
 
 struct RouteTable {
   RouteList list;
@@ -53,7 +54,10 @@ class Shower {
     std::string text = interface_heading(style_, width);
     for (const auto& row : rows) text += to_text(style_, row, width);
     output_(text);
-    return {};
+    if (!style_.detail) return {};
+    return client_.show_tables([&](const std::vector<TableRow>& tables) {
+      for (const auto& table : tables) output_(to_text(table));
+    });
   }
 
   Outcome groups() {
@@ -134,8 +138,12 @@ class JsonShower {
 
   Outcome interfaces() {
     return document("interfaces", [&] {
-      return array([&](const auto& sink) { return client_.show_interfaces(sink); },
-                   static_cast<const InterfaceRow*>(nullptr));
+      auto outcome = array([&](const auto& sink) { return client_.show_interfaces(sink); },
+                           static_cast<const InterfaceRow*>(nullptr));
+      if (!outcome) return outcome;
+      output_(",\"tables\":");
+      return array([&](const auto& sink) { return client_.show_tables(sink); },
+                   static_cast<const TableRow*>(nullptr));
     });
   }
 

@@ -242,6 +242,9 @@ Outcome Client::kill() {
 std::expected<void, Failure> Client::show_interfaces(const Sink<InterfaceRow>& sink) {
   return list(ShowInterfaces{}, sink);
 }
+std::expected<void, Failure> Client::show_tables(const Sink<TableRow>& sink) {
+  return list(ShowTables{}, sink);
+}
 std::expected<void, Failure> Client::show_groups(GroupList which, const Sink<GroupRow>& sink) {
   return list(ShowGroups{which}, sink);
 }

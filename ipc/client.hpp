@@ -43,6 +43,7 @@ class Client {
   using Sink = std::function<void(const std::vector<Row>&)>;
   /// Hands over the list piece by piece.
   std::expected<void, Failure> show_interfaces(const Sink<InterfaceRow>& sink);
+  std::expected<void, Failure> show_tables(const Sink<TableRow>& sink);
   std::expected<void, Failure> show_groups(GroupList list, const Sink<GroupRow>& sink);
   std::expected<void, Failure> show_routes(RouteList list, bool counters,
                                            const Sink<RouteRow>& sink);

@@ -27,6 +27,13 @@ struct EnumNames<GroupList> {
   }};
 };
 template <>
+struct EnumNames<Family> {
+  static constexpr std::array<std::pair<Family, std::string_view>, 2> values{{
+      {Family::ipv4, "ipv4"},
+      {Family::ipv6, "ipv6"},
+  }};
+};
+template <>
 struct EnumNames<RouteList> {
   static constexpr std::array<std::pair<RouteList, std::string_view>, 3> values{{
       {RouteList::any_source, "any_source"},
@@ -87,6 +94,21 @@ struct ObjectShape<InterfaceRow> {
         .optional("vif", out.vif)
         .optional("mif", out.mif)
         .required("state", out.state)
+        .ok();
+  }
+};
+template <>
+struct ObjectShape<TableRow> {
+  static bool read(const Json& value, TableRow& out) {
+    return Members(value)
+        .required("family", out.family)
+        .required("table", out.table)
+        .required("slots", out.slots)
+        .required("slots_used", out.slots_used)
+        .required("entries", out.entries)
+        .required("learned", out.learned)
+        .required("stop_filters", out.stop_filters)
+        .required("why_not", out.why_not)
         .ok();
   }
 };
@@ -220,6 +242,12 @@ Json write(const InterfaceRow& row) {
           {"state", row.state}};
 }
 
+Json write(const TableRow& row) {
+  return {{"family", name_of(row.family)},    {"table", row.table},     {"slots", row.slots},
+          {"slots_used", row.slots_used},     {"entries", row.entries}, {"learned", row.learned},
+          {"stop_filters", row.stop_filters}, {"why_not", row.why_not}};
+}
+
 Json write(const GroupRow& row) {
   return {{"source", nullable(row.source)}, {"group", row.group}, {"iif", row.iif}};
 }
@@ -253,6 +281,8 @@ template <class Row>
 constexpr const char* kListName = nullptr;
 template <>
 constexpr const char* kListName<InterfaceRow> = "interfaces";
+template <>
+constexpr const char* kListName<TableRow> = "tables";
 template <>
 constexpr const char* kListName<GroupRow> = "groups";
 template <>
@@ -325,6 +355,7 @@ constexpr std::array<Method, std::variant_size_v<Request>> kMethods{{
     {kInterfaceName, "Flush", without_parameters<Flush>},
     {kInterfaceName, "Kill", without_parameters<Kill>},
     {kInterfaceName, "ShowInterfaces", without_parameters<ShowInterfaces>},
+    {kInterfaceName, "ShowTables", without_parameters<ShowTables>},
     {kInterfaceName, "ShowGroups", decode_show_groups},
     {kInterfaceName, "ShowRoutes", decode_show_routes},
     {kInterfaceName, "ShowPending", without_parameters<ShowPending>},
@@ -484,6 +515,9 @@ std::string encode_expected_more() {
 std::string encode_rows(const std::vector<InterfaceRow>& rows, bool continues) {
   return encode_list(rows, continues);
 }
+std::string encode_rows(const std::vector<TableRow>& rows, bool continues) {
+  return encode_list(rows, continues);
+}
 std::string encode_rows(const std::vector<GroupRow>& rows, bool continues) {
   return encode_list(rows, continues);
 }
@@ -516,6 +550,7 @@ std::expected<RowsReply<Row>, Failure> decode_rows(std::string_view message) {
 }
 
 template std::expected<RowsReply<InterfaceRow>, Failure> decode_rows(std::string_view);
+template std::expected<RowsReply<TableRow>, Failure> decode_rows(std::string_view);
 template std::expected<RowsReply<GroupRow>, Failure> decode_rows(std::string_view);
 template std::expected<RowsReply<RouteRow>, Failure> decode_rows(std::string_view);
 template std::expected<RowsReply<PendingRow>, Failure> decode_rows(std::string_view);

@@ -41,6 +41,7 @@ struct Reload {};
 struct Flush {};
 struct Kill {};
 struct ShowInterfaces {};
+struct ShowTables {};
 struct ShowGroups {
   GroupList list = GroupList::configured;
 };
@@ -50,7 +51,7 @@ struct ShowRoutes {
 };
 struct ShowPending {};
 using Request = std::variant<GetInfo, GetInterfaceDescription, Apply, Reload, Flush, Kill,
-                             ShowInterfaces, ShowGroups, ShowRoutes, ShowPending>;
+                             ShowInterfaces, ShowTables, ShowGroups, ShowRoutes, ShowPending>;
 
 struct Call {
   Request request;
@@ -77,6 +78,7 @@ struct BadCall {
 [[nodiscard]] std::string encode_expected_more();
 /// One piece of a list.
 [[nodiscard]] std::string encode_rows(const std::vector<InterfaceRow>& rows, bool continues);
+[[nodiscard]] std::string encode_rows(const std::vector<TableRow>& rows, bool continues);
 [[nodiscard]] std::string encode_rows(const std::vector<GroupRow>& rows, bool continues);
 [[nodiscard]] std::string encode_rows(const std::vector<RouteRow>& rows, bool continues);
 [[nodiscard]] std::string encode_rows(const std::vector<PendingRow>& rows, bool continues);

@@ -88,6 +88,19 @@ struct PendingRow {
   bool operator==(const PendingRow&) const = default;
 };
 
+/// How full a routing table is.
+struct TableRow {
+  Family family = Family::ipv4;
+  std::uint32_t table = 0;
+  std::uint64_t slots = 0;         ///< VIFs or MIFs there are
+  std::uint64_t slots_used = 0;    ///< bound, or kept for an interface that departed
+  std::uint64_t entries = 0;       ///< in the kernel
+  std::uint64_t learned = 0;       ///< of these: by an upcall
+  std::uint64_t stop_filters = 0;  ///< of these: for flows that match nothing
+  std::string why_not;             ///< why it is not in use; empty if it is
+  bool operator==(const TableRow&) const = default;
+};
+
 /// A list that is read piece by piece while the daemon goes on working. Rules, links and flows may
 /// change between two calls: a row that stays throughout is given exactly once, any other at most
 /// once, and each is as of the call that gives it.
@@ -151,6 +164,7 @@ class ControlHandler {
   virtual Outcome kill() = 0;
 
   virtual RowsPtr<InterfaceRow> show_interfaces() = 0;
+  virtual RowsPtr<TableRow> show_tables() = 0;
   virtual RowsPtr<GroupRow> show_groups(GroupList list) = 0;
   /// `counters` asks for the counters of installed flows, which costs a kernel call each.
   virtual RowsPtr<RouteRow> show_routes(RouteList list, bool counters) = 0;

@@ -24,6 +24,7 @@ class StubHandler final : public ipc::ControlHandler {
   std::vector<std::string> calls;
   std::vector<std::string> notes;
   std::vector<ipc::InterfaceRow> interfaces;
+  std::vector<ipc::TableRow> tables;
   std::vector<ipc::GroupRow> groups;
   std::vector<ipc::RouteRow> routes;
   std::vector<ipc::PendingRow> pending;
@@ -42,6 +43,7 @@ class StubHandler final : public ipc::ControlHandler {
   ipc::Outcome kill() override { return outcome("kill"); }
 
   ipc::RowsPtr<ipc::InterfaceRow> show_interfaces() override { return fixed(interfaces); }
+  ipc::RowsPtr<ipc::TableRow> show_tables() override { return fixed(tables); }
   ipc::RowsPtr<ipc::GroupRow> show_groups(ipc::GroupList list) override {
     calls.emplace_back(list == ipc::GroupList::kernel ? "kernel groups" : "groups");
     return fixed(groups);

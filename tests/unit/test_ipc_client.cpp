@@ -154,9 +154,24 @@ TEST_CASE("show writes whole tables and leaves out empty ones") {
   CHECK(shown(server, cli::List::groups, false).find("Kernel") == std::string::npos);
 }
 
+TEST_CASE("show interfaces says how full the tables are, in detail and in JSON") {
+  RunningServer server;
+  server.with_stub([](StubHandler& stub) {
+    stub.tables = {{Family::ipv4, 253, 32, 3, 10, 4, 2, ""},
+                   {Family::ipv6, 254, 32, 0, 0, 0, 0, "the kernel lacks it"}};
+  });
+  CHECK(shown(server, cli::List::interfaces, false, {.headings = false}).empty());
+  CHECK(shown(server, cli::List::interfaces, false, {.headings = false, .detail = true}) ==
+        "IPv4 table 253: 3 of 32 slots, 10 routes, of these 4 learned and 2 stop filters\n"
+        "IPv6 table 254: not in use: the kernel lacks it\n");
+  const auto json = nlohmann::json::parse(shown(server, cli::List::interfaces, true));
+  CHECK(json["tables"][0]["slots_used"] == 3);
+  CHECK(json["tables"][1]["why_not"] == "the kernel lacks it");
+}
+
 TEST_CASE("JSON is one valid document, empty or huge") {
   RunningServer server;
-  CHECK(shown(server, cli::List::interfaces, true) == "{\"interfaces\":[]}\n");
+  CHECK(shown(server, cli::List::interfaces, true) == "{\"interfaces\":[],\"tables\":[]}\n");
   CHECK(shown(server, cli::List::groups, true) == "{\"groups\":{\"conf\":[],\"kernel\":[]}}\n");
   CHECK(shown(server, cli::List::routes, true) ==
         "{\"routes\":{\"asm\":[],\"ssm\":[],\"kernel\":[]}}\n");

@@ -41,6 +41,7 @@ TEST_CASE("calls survive the wire") {
   through_the_wire(Flush{});
   through_the_wire(Kill{});
   through_the_wire(ShowInterfaces{});
+  through_the_wire(ShowTables{});
   through_the_wire(ShowPending{});
   for (const auto list : {GroupList::configured, GroupList::kernel}) {
     CHECK(through_the_wire(ShowGroups{list}).list == list);

@@ -82,7 +82,7 @@ TEST_CASE("every method of the description is answered and no other") {
     while (talk.session.next_reply()) {
     }
   }
-  CHECK(methods == 8);
+  CHECK(methods == 9);
   CHECK(talk.error(R"({"method":"net.mcastd.control.Frob"})") ==
         "org.varlink.service.MethodNotFound");
   CHECK(talk.error(R"({"method":"net.mcastd.controlled.Kill"})") ==
