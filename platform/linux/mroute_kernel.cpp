@@ -254,7 +254,7 @@ Result<std::size_t> LinuxMrouteKernel::read_upcalls(TableKey key, std::size_t li
   for (std::size_t read = 0; read < limit; ++read) {
     const int fd = upcall_descriptor(key);
     if (fd < 0) return read;
-    std::array<std::uint8_t, 128> buffer;  // upcalls are short; the rest of others is of no use
+    std::array<std::uint8_t, 128> buffer{};  // upcalls are short; the rest of others is of no use
     const ssize_t length = ::recv(fd, buffer.data(), buffer.size(), 0);
     if (length < 0) {
       const int error = errno;

@@ -16,8 +16,10 @@
 
 #include "platform/linux/mroute_kernel.hpp"
 #include "platform/linux/table_keeper.hpp"
+#include "platform/posix/process.hpp"
 #include "tests/contract/linux/rtnetlink_request.hpp"
 #include "tests/support/net_namespace.hpp"
+#include "tests/support/skip.hpp"
 #include "tests/support/traffic.hpp"
 
 using namespace mcast;
@@ -326,4 +328,32 @@ TEST_CASE("every change is counted, successful or not, and questions are not") {
   REQUIRE(router.apply(
       JoinGroup{IfIndex(router.net.index_of("left")), std::nullopt, address("225.1.1.1")}));
   CHECK(router.kernel->change_count() == 3);
+}
+
+TEST_CASE("without any other privilege, tables can still be opened and used") {
+  if (::geteuid() != 0) MCAST_SKIP("becoming another user needs root");
+  Router router;
+  REQUIRE(router.open(kTable4));
+  const auto nobody = platform::find_account("nobody");
+  REQUIRE(nobody);
+  const BindVif bind{kTable4, VifIndex(0), IfIndex(router.net.index_of("left")), 1, {}};
+  const pid_t child = ::fork();
+  if (child == 0) {
+    [&]() noexcept {
+      router.net.run([&] {
+        if (!platform::drop_privileges(*nobody)) ::_exit(77);
+        if (!router.keeper->open_table({Family::ipv4, TableId(10)})) ::_exit(1);
+        if (!router.keeper->open_table(kTable6)) ::_exit(2);
+        if (!router.kernel->apply(bind)) ::_exit(3);
+        // Anything else is out of reach.
+        if (::chroot("/") == 0) ::_exit(4);
+        ::_exit(0);
+      });
+    }();
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) MCAST_SKIP("this user namespace has no other user");
+  CHECK(WEXITSTATUS(status) == 0);
 }
