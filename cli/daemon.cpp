@@ -65,6 +65,7 @@ Milliseconds Daemon::now() {
 // --- Starting ------------------------------------------------------------------------------------
 
 Result<void> Daemon::start() {
+  platform::give_back_freed_memory();
   platform_ = TRY(platform::open_platform());
   const KernelTraits& traits = platform_.kernel->traits();
   engine_ = std::make_unique<Engine>(traits, engine_options(options_, traits));

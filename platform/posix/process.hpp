@@ -82,4 +82,8 @@ class Readiness {
 /// becomes "/", so relative paths have to be made absolute before. Call it before threads exist.
 [[nodiscard]] Result<Readiness> detach();
 
+/// From now on a large block of memory goes back to the system when it is freed. A reload needs all
+/// rules twice for a moment, and glibc would keep that: twice the memory for ever.
+void give_back_freed_memory();
+
 }  // namespace mcast::platform
