@@ -102,6 +102,20 @@ TEST_CASE("lines that contradict each other are refused") {
   victim.check_unharmed();
 }
 
+TEST_CASE("lines that repeat each other are remarked upon and do no harm") {
+  Victim victim;
+  victim.daemon.write_config(victim.good + victim.good);
+  const auto result = victim.daemon.ctl({"reload"});
+  INFO(result);
+  CHECK(result.exit_code == 0);
+  const std::string file = victim.daemon.config_file();
+  for (const int line : {3, 4}) {
+    CHECK(contains(result.err, fmt::format("{}:{}: ", file, line)));
+    CHECK(contains(result.err, fmt::format("{}:{}; ", file, line - 2)));
+  }
+  victim.check_unharmed();
+}
+
 TEST_CASE("files that cannot be read, or are no text, are refused") {
   Victim victim;
   const TempDir other;
