@@ -46,10 +46,11 @@ std::vector<std::string> command_line(const std::string& program, const testing:
           dir / "bench.pid"};
 }
 
-void wait_readable(int first, int second, std::chrono::milliseconds patience) {
+/// False when time is over.
+bool wait_readable(int first, int second, std::chrono::milliseconds patience) {
   std::array<pollfd, 2> events{pollfd{.fd = first, .events = POLLIN, .revents = 0},
                                pollfd{.fd = second, .events = POLLIN, .revents = 0}};
-  ::poll(events.data(), events.size(), static_cast<int>(patience.count()));
+  return ::poll(events.data(), events.size(), static_cast<int>(patience.count())) > 0;
 }
 
 }  // namespace
@@ -87,6 +88,11 @@ void TimedDaemon::require_running() {
 
 Cost TimedDaemon::reload() {
   const std::string pid_file = dir_ / "bench.pid";
+  // The file may be written in several steps, of which the last may still come.
+  do {
+    watch_.drain();
+  } while (wait_readable(watch_.fd(), process_.pidfd(), std::chrono::milliseconds(50)) &&
+           process_.running());
   // A time of our own: two touches within a tick of the kernel's clock look the same.
   const std::array<timespec, 2> long_ago{};
   check_call(::utimensat(AT_FDCWD, pid_file.c_str(), long_ago.data(), 0), "utimensat");
