@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -64,7 +65,43 @@ int check_syntax(const DaemonOptions& options) {
   return parsed.valid() ? kExitOk : kExitConfig;
 }
 
+/// At start a missing file or directory is the system's failure, a socket in use somebody else's.
+int start_exit_code(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::not_found:
+    case ErrorCode::no_such_interface:
+      return kExitOs;
+    case ErrorCode::already_exists:
+      return kExitUnavailable;
+    default:
+      return exit_code(code);
+  }
+}
+
+/// From here on to the end. `readiness` hears of it in any case.
+int serve(const DaemonOptions& options, platform::Readiness& readiness) {
+  Daemon daemon(options);
+  if (!daemon.delay_start()) return kExitOk;
+  if (const auto started = daemon.start(); !started) {
+    spdlog::error("{}", started.error().message);
+    return start_exit_code(started.error().code);
+  }
+  if (!options.foreground) log_to(options, false, true);
+  readiness.ready();
+  notify_ready();
+  daemon.run();
+  notify_stopping();
+  return kExitOk;
+}
+
 int run(const DaemonOptions& options) {
+  if (!options.user.empty()) {
+    // Known before anything is touched: a daemon that cannot start disturbs nothing.
+    if (const auto account = platform::find_account(options.user); !account) {
+      fmt::print(stderr, "{}: -p {}\n", options.program, account.error().message);
+      return kExitUsage;
+    }
+  }
   platform::Readiness readiness;
   if (!options.foreground) {
     auto detached = platform::detach();
@@ -78,22 +115,15 @@ int run(const DaemonOptions& options) {
   // A client that goes away while it is answered is no reason to end.
   std::signal(SIGPIPE, SIG_IGN);
 
-  Daemon daemon(options);
-  const auto give_up = [&](int code) {
-    readiness.failed(code);
-    return code;
-  };
-  if (!daemon.delay_start()) return give_up(kExitOk);
-  if (const auto started = daemon.start(); !started) {
-    spdlog::error("{}", started.error().message);
-    return give_up(exit_code(started.error().code));
+  int code = kExitOs;
+  try {
+    code = serve(options, readiness);
+  } catch (const std::system_error& error) {
+    // From asio, which has no other way to tell that it cannot even begin.
+    spdlog::error("{}", error.what());
   }
-  if (!options.foreground) log_to(options, false, true);
-  readiness.ready();
-  notify_ready();
-  daemon.run();
-  notify_stopping();
-  return kExitOk;
+  readiness.failed(code);
+  return code;
 }
 
 }  // namespace

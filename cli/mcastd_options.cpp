@@ -119,6 +119,18 @@ Result<void> apply(DaemonOptions& options, char option, std::string_view value) 
 constexpr std::string_view kOptionsWithValue = "cdefFiIlmpPtu";
 constexpr std::string_view kOptionsWithoutValue = "hnNsv";
 
+/// The daemon changes its working directory when it detaches.
+void make_paths_absolute(DaemonOptions& options) {
+  std::vector<std::string*> paths{&options.config_file, &options.pid_file, &options.socket_path};
+  // Without a slash it is looked for in PATH.
+  if (options.hook.contains('/')) paths.push_back(&options.hook);
+  for (std::string* path : paths) {
+    std::error_code error;
+    const auto absolute = std::filesystem::absolute(*path, error);
+    if (!error) *path = absolute.string();
+  }
+}
+
 }  // namespace
 
 Result<DaemonOptions> parse_daemon_options(const std::vector<std::string>& arguments) {
@@ -138,6 +150,9 @@ Result<DaemonOptions> parse_daemon_options(const std::vector<std::string>& argum
     if (word.size() < 2 || word[0] != '-' || word == "--") {
       return fail(ErrorCode::usage, fmt::format("\"{}\": takes options only; -h lists them", word));
     }
+    if (word.starts_with("--")) {
+      return fail(ErrorCode::usage, fmt::format("{}: no such option; -h lists them", word));
+    }
     for (std::size_t c = 1; c < word.size(); ++c) {
       if (kOptionsWithoutValue.contains(word[c])) {
         TRY(apply(options, word[c], {}));
@@ -147,11 +162,9 @@ Result<DaemonOptions> parse_daemon_options(const std::vector<std::string>& argum
         return fail(ErrorCode::usage, fmt::format("-{}: no such option; -h lists them", word[c]));
       }
       std::string_view value = word.substr(c + 1);
+      if (value.empty() && ++i < arguments.size()) value = arguments[i];
       if (value.empty()) {
-        if (++i == arguments.size()) {
-          return fail(ErrorCode::usage, fmt::format("-{}: needs a value", word[c]));
-        }
-        value = arguments[i];
+        return fail(ErrorCode::usage, fmt::format("-{}: needs a value; -h explains it", word[c]));
       }
       TRY(apply(options, word[c], value));
       break;
@@ -163,12 +176,7 @@ Result<DaemonOptions> parse_daemon_options(const std::vector<std::string>& argum
     options.pid_file = fmt::format("{}/{}.pid", MCASTD_RUN_DIRECTORY, options.identity);
   }
   if (options.socket_path.empty()) options.socket_path = default_socket(options.identity);
-  // The daemon changes its working directory when it detaches.
-  for (std::string* path : {&options.config_file, &options.pid_file, &options.socket_path}) {
-    std::error_code error;
-    const auto absolute = std::filesystem::absolute(*path, error);
-    if (!error && !options.foreground) *path = absolute.string();
-  }
+  if (!options.foreground) make_paths_absolute(options);
   return options;
 }
 
