@@ -67,6 +67,11 @@ void Display::record(Scene& scene) {
   if (!terminal_) put(table(scene));
 }
 
+void Display::keep(Scene& scene) {
+  erase();
+  if (terminal_) put(table(scene));
+}
+
 std::string Display::table(Scene& scene) {
   struct Place {
     const char* name;

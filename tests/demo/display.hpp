@@ -21,6 +21,8 @@ class Display {
   void refresh(Scene& scene);
   /// The same as lines that stay, if it is not.
   void record(Scene& scene);
+  /// Leaves the table as it is now.
+  void keep(Scene& scene);
 
  private:
   void erase();

@@ -60,6 +60,10 @@ double milliseconds(ArrivalClock::duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
+std::string text_of(const std::optional<double>& milliseconds) {
+  return milliseconds ? fmt::format("{:.1f} ms", *milliseconds) : "-";
+}
+
 class Demo {
  public:
   explicit Demo(std::chrono::milliseconds dwell) : dwell_(dwell) {}
@@ -142,6 +146,9 @@ Outcome Demo::play(const Event& event) {
     auto& slowest = tap.ipv6() ? outcome.first_ipv6_ms : outcome.first_ipv4_ms;
     slowest = std::max(slowest.value_or(0), milliseconds(*first - start));
   }
+  if (outcome.first_ipv4_ms && outcome.first_ipv6_ms)
+    display_.say(fmt::format("  everyone has packets: IPv4 after {}, IPv6 after {}",
+                             text_of(outcome.first_ipv4_ms), text_of(outcome.first_ipv6_ms)));
   watch(dwell_);
   for (std::size_t i = 0; i < watched_from.size(); ++i) {
     Tap& tap = *event.unconcerned[i];
@@ -168,10 +175,7 @@ bool Demo::start() {
 }
 
 bool Demo::conclude(const std::vector<Outcome>& outcomes) {
-  const auto time = [](const std::optional<double>& ms) {
-    return ms ? fmt::format("{:.1f} ms", *ms) : std::string("-");
-  };
-  display_.say("");
+  display_.keep(scene_);
   display_.say(fmt::format("  {:<28} {:>11} {:>11} {:>11}   {}", "", "interface", "first IPv4",
                            "first IPv6", "lost by flows"));
   display_.say(fmt::format("  {:<28} {:>11} {:>11} {:>11}   {}", "event", "made in", "packet after",
@@ -181,9 +185,9 @@ bool Demo::conclude(const std::vector<Outcome>& outcomes) {
     const bool fine = outcome.flowed && outcome.lost == 0;
     good = good && fine;
     display_.say(fmt::format("  {:<28} {:>11} {:>11} {:>11}   {} of {}{}", outcome.title,
-                             outcome.makes_interface ? time(outcome.made_ms) : "-",
-                             time(outcome.first_ipv4_ms), time(outcome.first_ipv6_ms), outcome.lost,
-                             outcome.watched, fine ? "" : "  FAILED"));
+                             outcome.makes_interface ? text_of(outcome.made_ms) : "-",
+                             text_of(outcome.first_ipv4_ms), text_of(outcome.first_ipv6_ms),
+                             outcome.lost, outcome.watched, fine ? "" : "  FAILED"));
   }
   display_.say(
       "\n  Times count from the request to the kernel to make the interface to the last of the\n"
