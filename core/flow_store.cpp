@@ -22,9 +22,14 @@ std::size_t FlowStore::home(const FlowKey& key) const {
 
 std::uint32_t FlowStore::find(const FlowKey& key) const {
   if (buckets_.empty()) return kNone;
+  const std::uint32_t neighbour = last_found_ + 1;
+  if (neighbour < bound() && flows_[neighbour].key == key && !flows_[neighbour].has(Flow::kFree)) {
+    return last_found_ = neighbour;
+  }
   for (std::size_t b = home(key);; b = (b + 1) & (buckets_.size() - 1)) {
     const std::uint32_t id = buckets_[b];
-    if (id == kNone || flows_[id].key == key) return id;
+    if (id == kNone) return kNone;
+    if (flows_[id].key == key) return last_found_ = id;
   }
 }
 

@@ -70,6 +70,9 @@ class FlowStore {
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> buckets_;  ///< size is a power of two
   std::size_t size_ = 0;
+  /// Files and plans go through flows in the order in which they were made, so that the next one
+  /// asked for is most often the next one here. Only a guess; kNone + 1 is 0.
+  mutable std::uint32_t last_found_ = kNone;
 };
 
 }  // namespace mcast

@@ -31,6 +31,15 @@ bool treats_alike(const Path& path, const Link& a, const Link& b) {
   return same(path.iif) && std::ranges::all_of(path.oifs, same);
 }
 
+/// Whether flows want the same entries by either list. What a single candidate gives does not
+/// depend on its interface being there (Table::wanted_shape), so that its departure and return
+/// touch no flow, however many there are.
+bool gives_same_entries(const std::vector<Fanout::Candidate>& a,
+                        const std::vector<Fanout::Candidate>& b) {
+  if (a.size() != 1 || b.size() != 1) return a == b;
+  return a.front().slot == b.front().slot && a.front().shape == b.front().shape;
+}
+
 }  // namespace
 
 /// Paths that rules have, in configuration order: the order in which rules get slots. Rules with
@@ -236,7 +245,7 @@ void Table::resolve_fanout(std::uint32_t id) {
                           .present = slots_[slot].wanted.value != 0,
                           .shape = shapes_.acquire(shape_for(best, slot))});
   }
-  const bool changed = candidates != fanout.candidates;
+  const bool changed = !gives_same_entries(candidates, fanout.candidates);
   std::swap(candidates, fanout.candidates);
   for (const auto& old : candidates) shapes_.release(old.shape);
   if (!changed) return;
