@@ -53,7 +53,8 @@ struct Account {
 [[nodiscard]] Result<void> drop_privileges(const Account& account);
 
 /// Opens standard input, output and error on /dev/null where the process was started without them:
-/// otherwise other descriptors would get their numbers, and be replaced or written to. Call it first.
+/// otherwise other descriptors would get their numbers, and be replaced or written to. Call it
+/// first.
 void ensure_standard_streams();
 
 /// Allows the process as many descriptors as its hard limit does.
