@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 
 #include <ctime>
-
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/lab.hpp"
