@@ -18,8 +18,8 @@ namespace mcast::cli {
 
 namespace {
 
-/// Steps of one turn; then clients and upcalls get a chance before the rest is done.
-constexpr std::size_t kStepsPerTurn = 32'768;
+/// For a new configuration: whoever waits for it is told when it is in effect.
+constexpr std::size_t kUntilDone = static_cast<std::size_t>(-1);
 /// Messages read from one table's socket before other events are looked at.
 constexpr std::size_t kUpcallsPerTurn = 256;
 
@@ -80,7 +80,7 @@ Result<void> Daemon::start() {
   for (const TableStatus& table : engine_->tables()) {
     if (table.open) wait_for_upcalls(table.table);
   }
-  turn();
+  turn(kUntilDone);
   pid_file_ = TRY(platform::PidFile::create(options_.pid_file));
   if (!options_.user.empty()) {
     const platform::Account account = TRY(platform::find_account(options_.user));
@@ -181,10 +181,10 @@ void Daemon::shut_down() {
 }
 
 /// Makes the kernel follow the engine. Called whenever the engine may have changed its mind.
-void Daemon::turn() {
-  const std::size_t steps = platform::converge(*engine_, *platform_.kernel, now(), kStepsPerTurn);
+void Daemon::turn(std::size_t most_steps) {
+  const std::size_t steps = platform::converge(*engine_, *platform_.kernel, now(), most_steps);
   write_notices();
-  if (steps >= kStepsPerTurn) {
+  if (steps >= most_steps) {
     schedule_turn();
     return;
   }
@@ -316,7 +316,7 @@ ipc::Outcome Daemon::reload() {
   }
   engine_->set_config(std::move(parsed.config));
   spdlog::info("{}: reloaded", options_.config_file);
-  turn();
+  turn(kUntilDone);
   loaded();
   return remarks;
 }

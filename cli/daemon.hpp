@@ -43,6 +43,8 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   void run();
 
  private:
+  static constexpr std::size_t kStepsPerTurn = 32'768;
+
   // platform::LinkSink
   void link_changed(const Link& link) override;
   void link_removed(IfIndex index) override;
@@ -60,7 +62,8 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   Result<void> load_at_start();
   void loaded();
   void shut_down();
-  void turn();
+  /// `most_steps`: then clients and upcalls get a chance before the rest is done.
+  void turn(std::size_t most_steps = kStepsPerTurn);
   void schedule_turn();
   void arm_deadline();
   void write_notices();

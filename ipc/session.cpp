@@ -45,9 +45,7 @@ void Session::carry_out(Call call) {
           [&](const ShowInterfaces&) {
             start_list(call.more, [&] { return handler_.show_interfaces(); });
           },
-          [&](const ShowTables&) {
-            start_list(call.more, [&] { return handler_.show_tables(); });
-          },
+          [&](const ShowTables&) { start_list(call.more, [&] { return handler_.show_tables(); }); },
           [&](const ShowGroups& request) {
             start_list(call.more, [&] { return handler_.show_groups(request.list); });
           },

@@ -43,7 +43,8 @@ PidFile::~PidFile() {
 // Writing sets the time on a descriptor that is open, whoever we are by now; futimens(2) asks for
 // the permissions of the file again.
 void PidFile::touch() {
-  write_id();
+  const std::string text = std::to_string(::getpid()) + "\n";
+  static_cast<void>(!::pwrite(fd_.get(), text.data(), text.size(), 0));
 }
 
 void PidFile::write_id() {
