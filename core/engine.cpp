@@ -356,7 +356,13 @@ std::vector<std::pair<TableKey, VifIndex>> Engine::slots_to_verify() {
 }
 
 void Engine::slot_lost(TableKey table, VifIndex slot) {
-  state_->tables.at(table)->slot_lost(slot);
+  State& s = *state_;
+  const IfIndex link = s.tables.at(table)->slots()[slot].bound;
+  s.tables.at(table)->slot_lost(slot);
+  if (s.links.find(link) == nullptr) return;
+  // It was made anew unseen, and its memberships went with the slot.
+  s.memberships.link_departed(link);
+  s.memberships.link_changed(link);
 }
 
 void Engine::flow_in_doubt(TableKey table, const FlowKey& flow) {

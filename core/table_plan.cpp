@@ -275,7 +275,8 @@ void Table::plan_flow(Plan& plan, std::uint32_t id) {
   const bool replace = flow.observed != kNone && (wanted == kNone || flow.has(Flow::kRewrite) ||
                                                   !traits_.update_clears_outputs);
   if (replace) plan.emplace_back(DropMfc{key_, flow.key, shapes_[flow.observed].parent});
-  if (wanted == kNone) return;
+  // Where a put would keep outputs of an entry that could not be dropped, it waits for the outcome.
+  if (wanted == kNone || (replace && !traits_.update_clears_outputs)) return;
   const MfcShape& want = shapes_[wanted];
   const Slot& parent = slots_[want.parent];
   if (parent.bound.value != 0 && !parent.in_place()) {
@@ -357,6 +358,7 @@ void Table::acknowledge(const DropMfc& op, const Result<void>& outcome, Millisec
   const std::uint32_t id = flows_.find(op.flow);
   if (!outcome) return fail_flow(id, outcome.error(), now);
   observe(id, kNone);
+  if (!traits_.update_clears_outputs) mark_dirty(id);
   collect_if_unused(id);
 }
 
