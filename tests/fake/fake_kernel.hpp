@@ -45,6 +45,7 @@ class FakeKernel final : public platform::MrouteKernel,
   struct Present {
     Link link;
     Device device;
+    bool operator==(const Present&) const = default;
   };
   [[nodiscard]] const std::map<IfIndex, Present>& links() const { return links_; }
   [[nodiscard]] const Present* find_link(std::string_view name) const;
@@ -52,7 +53,7 @@ class FakeKernel final : public platform::MrouteKernel,
 
   // --- Events
   // --------------------------------------------------------------------------------------
-  [[nodiscard]] std::size_t events_waiting() const { return events_.size(); }
+  [[nodiscard]] bool events_wait() const { return overflowed_ || !events_.empty(); }
   /// What waits is thrown away, as when the socket's buffer was full: the next read learns anew.
   void lose_events();
   /// Delivers only the first `count` of those that wait.
@@ -64,8 +65,6 @@ class FakeKernel final : public platform::MrouteKernel,
   // --------------------------------------------------------------------------------------
   /// The `n`-th call of apply() from now, counted from 1, fails and changes nothing.
   void fail_call(std::uint64_t n, ErrorCode code) { faults_[changes_ + n] = code; }
-  [[nodiscard]] bool faults_waiting() const { return !faults_.empty(); }
-  void forget_faults() { faults_.clear(); }
   /// Another program owns the table, or ceases to.
   void occupy_table(TableKey table) { foreign_.insert(table); }
   void vacate_table(TableKey table) { foreign_.erase(table); }

@@ -66,7 +66,7 @@ RulesText rules(const Universe& universe, unsigned most_routes) {
   for (unsigned n = number(most_routes + 1); n > 0; --n) text.routes.push_back(route(universe));
   for (unsigned n = number(3); n > 0; --n) text.joins.push_back(join(universe));
   for (const std::string& pattern : universe.patterns) {
-    if (number(12) != 0) continue;
+    if (number(12) != 11) continue;
     static const std::vector<unsigned> thresholds{1, 10, 128};
     text.interfaces.push_back({pattern, number(2) == 0, one_of(thresholds)});
   }
@@ -75,16 +75,22 @@ RulesText rules(const Universe& universe, unsigned most_routes) {
 
 /// Rules come in every second or third command, so that there is always something to do.
 Action action(const Weather& weather) {
-  static const std::vector<std::pair<std::size_t, Action>> fair = {
-      {12, Action::add_link},   {5, Action::remove_link},  {4, Action::replace_link},
-      {4, Action::rename_link}, {3, Action::swap_names},   {3, Action::toggle_altname},
-      {3, Action::toggle_flag}, {5, Action::configure},    {1, Action::configure_same},
-      {8, Action::add_route},   {4, Action::remove_route}, {2, Action::add_join},
-      {2, Action::remove_join}, {3, Action::transaction},  {8, Action::traffic},
-      {1, Action::flush}};
+  static const std::vector<std::pair<std::size_t, Action>> always = {
+      {12, Action::add_link},   {5, Action::remove_link}, {4, Action::replace_link},
+      {4, Action::rename_link}, {3, Action::swap_names},  {3, Action::toggle_altname},
+      {3, Action::toggle_flag}, {5, Action::configure},   {1, Action::configure_same},
+      {8, Action::traffic},     {1, Action::flush},       {2, Action::add_join},
+      {2, Action::remove_join}};
   std::vector<Action> all;
   const auto take = [&](std::size_t weight, Action a) { all.insert(all.end(), weight, a); };
-  for (const auto& [weight, a] : fair) take(weight, a);
+  for (const auto& [weight, a] : always) take(weight, a);
+  if (weather.commands) {
+    take(8, Action::add_route);
+    take(4, Action::remove_route);
+    take(3, Action::transaction);
+  } else {
+    take(8, Action::configure);
+  }
   if (weather.faults) {
     take(5, Action::fault);
     take(1, Action::lose_table);

@@ -20,6 +20,9 @@ using History = std::vector<Command>;
 struct Weather {
   bool faults = true;      ///< failing calls, tables taken away
   bool bad_events = true;  ///< lost, late, mixed up and doubled events
+  /// Rules added and removed one by one. Their place in the order in which slots are given out is
+  /// not defined, so this does not go with fewer slots than interfaces.
+  bool commands = true;
 };
 [[nodiscard]] rc::Gen<History> histories(const Universe& universe, Weather weather);
 

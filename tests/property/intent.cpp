@@ -63,17 +63,30 @@ bool means(const std::string& pattern, const Link& link) {
   });
 }
 
-/// The `phyint` line that decides about a link: an exact name before wildcards, a longer one before
-/// a shorter one, the first of equals.
-const InterfaceText* phyint_of(const RulesText& rules, const Link& link) {
+/// The `phyint` line that decides a setting of a link: an exact name before wildcards, a longer one
+/// before a shorter one, the first of equals; lines that do not have the setting do not count.
+template <class Has>
+const InterfaceText* phyint_of(const RulesText& rules, const Link& link, Has has) {
   const InterfaceText* best = nullptr;
   const auto rank = [](const InterfaceText& rule) {
     return is_wildcard(rule.name) ? rule.name.size() : std::size_t{1000};
   };
   for (const auto& rule : rules.interfaces) {
-    if (means(rule.name, link) && (best == nullptr || rank(rule) > rank(*best))) best = &rule;
+    if (!has(rule) || !means(rule.name, link)) continue;
+    if (best == nullptr || rank(rule) > rank(*best)) best = &rule;
   }
   return best;
+}
+
+bool is_enabled(const RulesText& rules, const Link& link) {
+  const auto* line = phyint_of(rules, link, [](const InterfaceText&) { return true; });
+  return line == nullptr || line->enable;
+}
+
+unsigned threshold_of(const RulesText& rules, const Link& link) {
+  const auto* line =
+      phyint_of(rules, link, [](const InterfaceText& rule) { return rule.threshold != 1; });
+  return line == nullptr ? 1 : line->threshold;
 }
 
 Prefix prefix_of(const std::string& text, Family family) {
@@ -98,15 +111,13 @@ struct View {
       : family(f), traits(t.of(f)), rules(r) {
     for (const auto& [index, present] : all) {
       const Link& link = present.link;
-      const InterfaceText* phyint = phyint_of(r, link);
-      const bool enabled = phyint == nullptr || phyint->enable;
-      if (!enabled || !(link.multicast || link.loopback)) continue;
+      if (!is_enabled(r, link) || !(link.multicast || link.loopback)) continue;
       counting.push_back(present);
       if (index.value > traits.max_ifindex) continue;
       const bool has_address = std::ranges::any_of(
           link.addresses, [&](const Address& address) { return address.family() == family; });
       if (traits.bind_needs_address && !has_address) continue;
-      links.push_back({present.device, link, phyint == nullptr ? 1 : phyint->threshold});
+      links.push_back({present.device, link, threshold_of(r, link)});
     }
   }
 
@@ -213,6 +224,13 @@ Intent::Answers answers_for(const View& view, const Share& share, const FlowKey&
   return answers;
 }
 
+bool is_named(const View& view, const FlowKey& flow) {
+  return std::ranges::any_of(view.routes(), [&](const RouteText* rule) {
+    return prefix_of(rule->group, view.family) == Prefix(flow.group) &&
+           prefix_of(rule->source, view.family) == Prefix(flow.source);
+  });
+}
+
 std::set<Device> meant_devices(const View& view) {
   std::set<Device> meant;
   for (const auto& link : view.links) {
@@ -221,7 +239,10 @@ std::set<Device> meant_devices(const View& view) {
     for (const auto& rule : view.rules.interfaces) {
       used = used || (rule.enable && means(rule.name, link.link));
     }
-    for (const auto& rule : view.rules.joins) used = used || means(rule.iif, link.link);
+    for (const auto& rule : view.rules.joins) {
+      const bool own = Prefix::parse(rule.group)->family() == view.family;
+      used = used || (own && means(rule.iif, link.link));
+    }
     if (used) meant.insert(link.device);
   }
   return meant;
@@ -260,6 +281,7 @@ Intent::Intent(const RulesText& rules, const Links& links, const std::vector<Flo
     const Share fitting = what_fits(view);
     for (const FlowKey& flow : flows) {
       if (flow.family() != family) continue;
+      if (is_named(view, flow)) named_flows_.insert(flow);
       wanted_[flow] = answers_for(view, all, flow, kProbeTtl);
       possible_[flow] = answers_for(view, fitting, flow, kProbeTtl);
     }

@@ -64,18 +64,22 @@ class Intent {
   };
   /// By arrival device; without an answer nothing is forwarded from there.
   using Answers = std::map<Device, Answer>;
-  /// What the rules ask for where slots are no object: the most that may ever be forwarded.
+  /// What the rules ask for where slots are no object.
   [[nodiscard]] const Answers& wanted(const FlowKey& flow) const { return wanted_.at(flow); }
-  /// What is left of it when there are not slots for all: what must be forwarded.
+  /// What they ask for without those that are refused because there are not slots for all: what
+  /// must be forwarded. A rule that yields to a refused one may come to the fore.
   [[nodiscard]] const Answers& possible(const FlowKey& flow) const { return possible_.at(flow); }
   [[nodiscard]] const std::set<FakeKernel::Membership>& joins() const { return joins_; }
   /// Devices that some rule means: only these may have a slot in a table of the family.
   [[nodiscard]] const std::set<Device>& meant(Family family) const {
     return family == Family::ipv4 ? meant_ipv4_ : meant_ipv6_;
   }
+  /// Flows that a rule names exactly, whether its interfaces exist or not.
+  [[nodiscard]] const std::set<FlowKey>& named_flows() const { return named_flows_; }
   bool operator==(const Intent&) const = default;
 
  private:
+  std::set<FlowKey> named_flows_;
   std::map<FlowKey, Answers> wanted_;
   std::map<FlowKey, Answers> possible_;
   std::set<FakeKernel::Membership> joins_;

@@ -8,8 +8,34 @@
 namespace mcast::testing {
 
 void Oracle::intend(const RulesText& rules) {
-  Intent intent(rules, kernel_.links(), flows_, kernel_.traits());
-  if (intents_.empty() || intents_.back() != intent) intents_.push_back(std::move(intent));
+  const bool new_rules = rules_.empty() || rules_.back() != rules;
+  const bool new_links = links_.empty() || links_.back() != kernel_.links();
+  if (!new_rules && !new_links) return;
+  const std::set<FlowKey> named = intents_.empty() ? std::set<FlowKey>() : intent().named_flows();
+  if (new_rules) rules_.push_back(rules);
+  if (new_links) links_.push_back(kernel_.links());
+  for (const RulesText& some : rules_) {
+    for (const Intent::Links& links : links_) {
+      const bool is_new =
+          (new_rules && &some == &rules_.back()) || (new_links && &links == &links_.back());
+      if (is_new) intents_.emplace_back(some, links, flows_, kernel_.traits());
+    }
+  }
+  std::erase_if(arrivals_, [&](const auto& arrival) {
+    const auto& [flow, device] = arrival;
+    const bool renounced = named.contains(flow) && !intent().named_flows().contains(flow);
+    // An exact rule's own interface takes the place of the one that was seen.
+    const auto answer = intent().wanted(flow).find(device);
+    const bool expected = answer != intent().wanted(flow).end() && answer->second.exact;
+    const bool displaced = intent().named_flows().contains(flow) && !expected;
+    return renounced || displaced || !has_slot(flow.family(), device);
+  });
+}
+
+/// Whether the device is sure to have a slot: it is meant, and there are enough.
+bool Oracle::has_slot(Family family, Device device) const {
+  const auto& meant = intent().meant(family);
+  return meant.contains(device) && meant.size() <= kernel_.traits().of(family).slots;
 }
 
 std::string Oracle::name(Device device) const {
@@ -23,6 +49,10 @@ std::string Oracle::names(const Devices& devices) const {
   return list + " }";
 }
 
+void Oracle::saw_traffic(Device from, const FlowKey& flow) {
+  if (has_slot(flow.family(), from)) arrivals_[flow] = from;
+}
+
 void Oracle::judge_step() const {
   if (!kernel_.violations().empty()) {
     throw Objection("a call that the kernel must never see: " + kernel_.violations().front());
@@ -32,10 +62,12 @@ void Oracle::judge_step() const {
       if (flow.family() != table.family) continue;
       for (const auto& [index, from] : kernel_.links()) {
         for (const Device to : kernel_.outputs(table, from.device, flow)) {
+          const auto allows = [&](const Intent::Answers& answers) {
+            const auto answer = answers.find(from.device);
+            return answer != answers.end() && std::ranges::count(answer->second.out, to) != 0;
+          };
           const bool allowed = std::ranges::any_of(intents_, [&](const Intent& intent) {
-            const auto answer = intent.wanted(flow).find(from.device);
-            return answer != intent.wanted(flow).end() &&
-                   std::ranges::count(answer->second.out, to) != 0;
+            return allows(intent.wanted(flow)) || allows(intent.possible(flow));
           });
           if (allowed) continue;
           throw Objection(fmt::format(
@@ -48,6 +80,8 @@ void Oracle::judge_step() const {
 }
 
 void Oracle::judge_rest() {
+  rules_.erase(rules_.begin(), rules_.end() - 1);
+  links_.erase(links_.begin(), links_.end() - 1);
   intents_.erase(intents_.begin(), intents_.end() - 1);
   judge_step();
   for (const TableKey table : kernel_.open_tables()) {
@@ -59,12 +93,19 @@ void Oracle::judge_rest() {
   judge_memberships();
 }
 
-void Oracle::judge_flow(TableKey table, const FlowKey& flow) const {
+void Oracle::judge_flow(TableKey table, const FlowKey& flow) {
   const Intent::Answers& answers = intent().possible(flow);
-  const auto arrival = arrivals_.find(flow);
-  const bool exact = std::ranges::any_of(answers, [](const auto& a) { return a.second.exact; });
+  auto arrival = arrivals_.find(flow);
+  // A flow that some rule names belongs to such rules alone, even while their interfaces are
+  // absent.
+  const bool exact = intent().named_flows().contains(flow);
   const auto candidates =
       std::ranges::count_if(answers, [&](const auto& a) { return a.second.exact == exact; });
+  // Where only one interface may bring it in, it is forwarded from there before it is seen.
+  if (exact && candidates == 1 && arrival != arrivals_.end()) {
+    arrivals_.erase(arrival);
+    arrival = arrivals_.end();
+  }
   for (const auto& [index, from] : kernel_.links()) {
     const Devices out = kernel_.outputs(table, from.device, flow);
     const auto answer = answers.find(from.device);

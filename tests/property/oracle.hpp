@@ -34,13 +34,15 @@ class Oracle {
   void judge_rest();
   /// A packet arrived and the engine was told if the kernel asked: from now on the flow is to be
   /// forwarded from there, as far as the rules allow.
-  void saw_traffic(Device from, const FlowKey& flow) { arrivals_[flow] = from; }
+  void saw_traffic(Device from, const FlowKey& flow);
   void forget_traffic() { arrivals_.clear(); }
+  void forget_traffic(const FlowKey& flow) { arrivals_.erase(flow); }
 
   [[nodiscard]] const Intent& intent() const { return intents_.back(); }
 
  private:
-  void judge_flow(TableKey table, const FlowKey& flow) const;
+  void judge_flow(TableKey table, const FlowKey& flow);
+  [[nodiscard]] bool has_slot(Family family, Device device) const;
   void judge_slots(TableKey table) const;
   void judge_memberships() const;
   [[nodiscard]] std::string name(Device device) const;
@@ -48,7 +50,11 @@ class Oracle {
 
   const FakeKernel& kernel_;
   std::vector<FlowKey> flows_;
-  std::vector<Intent> intents_;  ///< since the kernel was last at rest; the present one is last
+  /// All since the kernel was last at rest, the present ones last. The engine may hear of either
+  /// late, so that any rules may meet any interfaces.
+  std::vector<RulesText> rules_;
+  std::vector<Intent::Links> links_;
+  std::vector<Intent> intents_;  ///< of each with each; the present one is last
   std::map<FlowKey, Device> arrivals_;
 };
 

@@ -127,7 +127,8 @@ class NeverCompares final : public Saboteur {
 };
 
 /// Only events of the links, only rules: no fault can be mistaken for the planner's.
-bool caught(MakeSaboteur sabotage, Weather weather = {.faults = false, .bad_events = false}) {
+bool caught(MakeSaboteur sabotage,
+            Weather weather = {.faults = false, .bad_events = false, .commands = true}) {
   return !all_pass({.traits = linux_traits(),
                     .universe = small_universe(false),
                     .weather = weather,
@@ -166,7 +167,7 @@ TEST_CASE("writing without comparing is caught") {
   CHECK(caught(make<NeverCompares>));
 }
 TEST_CASE("ignoring errors is caught") {
-  CHECK(caught(make<IgnoresErrors>, {.faults = true, .bad_events = false}));
+  CHECK(caught(make<IgnoresErrors>, {.faults = true, .bad_events = false, .commands = true}));
 }
 
 }  // namespace

@@ -44,8 +44,8 @@ struct Command {
   unsigned b = 0;
   unsigned c = 0;
   RulesText rules;
-  /// What happens afterwards: 0 to 4: all events are read and the kernel comes to rest; 5: steps
-  /// are taken without reading events; 6: events are read without taking steps; otherwise nothing.
+  /// What happens afterwards: 0 to 4: all events are read and the kernel comes to rest; 5: events
+  /// are read without taking steps; otherwise nothing.
   unsigned then = 0;
 };
 std::ostream& operator<<(std::ostream& out, const Command& command);
@@ -68,6 +68,8 @@ struct Universe {
 class Saboteur : public platform::MrouteKernel {
  public:
   explicit Saboteur(platform::MrouteKernel& kernel) : kernel_(kernel) {}
+  Saboteur(const Saboteur&) = delete;
+  Saboteur& operator=(const Saboteur&) = delete;
   /// The engine has no more steps for now.
   virtual void plan_ended() {}
 
@@ -118,6 +120,7 @@ class World final : private platform::LinkSink, private platform::UpcallSink {
   void upcall(const Upcall& upcall) override;
 
   void act(const Command& command);
+  [[nodiscard]] bool hides_replacement(const Command& command) const;
   void act_on_links(const Command& command);
   void act_on_rules(const Command& command);
   void add_link(const std::string& name, IfIndex index, std::uint64_t incarnation);
@@ -146,6 +149,8 @@ class World final : private platform::LinkSink, private platform::UpcallSink {
   Oracle oracle_;
   RulesText rules_;
   Milliseconds now_ = 0;
+  unsigned links_made_ = 0;
+  bool at_rest_ = false;  ///< while packets are sent: what the kernel reports is understood
   std::map<std::string, Link> former_;  ///< links that were, by name
   std::vector<std::string> log_;
 };

@@ -46,7 +46,8 @@ void World::act(const Command& command) {
     case Action::traffic: {
       const IfIndex from = pick(command.a);
       if (from.value == 0) return;
-      if (command.c % 4 != 0) rest();
+      at_rest_ = command.c % 4 != 0;
+      if (at_rest_) rest();
       const FlowKey& flow = flows_[command.b % flows_.size()];
       const auto& present = kernel_.links().at(from);
       log_.push_back(fmt::format("traffic {} from {}", flow.to_string(), present.link.name));
@@ -95,11 +96,16 @@ void World::add_link(const std::string& name, IfIndex index, std::uint64_t incar
   link.up = true;
   link.loopback = name == "lo";
   link.multicast = !link.loopback;
-  const auto position = std::ranges::find(universe_.names, name) - universe_.names.begin();
-  const auto last = static_cast<std::uint8_t>(position + 1);
-  link.addresses = {Address::from_v4(std::array<std::uint8_t, 4>{192, 0, 2, last}),
-                    Address::parse(fmt::format("fe80::{:x}", position + 1)).value()};
+  const auto host = static_cast<std::uint8_t>(++links_made_);
+  link.addresses = {Address::from_v4(std::array<std::uint8_t, 4>{192, 0, 2, host}),
+                    Address::parse(fmt::format("fe80::{:x}", links_made_)).value()};
   kernel_.add_link(std::move(link));
+}
+
+/// Whether a re-created interface looks like the old one. Where the kernel keeps slots of departed
+/// interfaces, nothing could tell that it is another one.
+bool World::hides_replacement(const Command& command) const {
+  return (command.b / 2) % 2 == 1 && kernel_.traits().ipv6.departure_unbinds;
 }
 
 void World::act_on_links(const Command& command) {
@@ -119,6 +125,8 @@ void World::act_on_links(const Command& command) {
       fmt::format("{} {}", kActionNames.at(static_cast<std::size_t>(command.action)), link.name));
   const auto rename = [&](IfIndex which, const std::string& to) {
     kernel_.rename_link(which, to);
+    // Such a kernel forgets the entries: traffic has to bring them back.
+    if (kernel_.traits().ipv4.rename_is_departure) oracle_.forget_traffic();
     oracle_.intend(rules_);
     oracle_.judge_step();
   };
@@ -130,7 +138,7 @@ void World::act_on_links(const Command& command) {
       if (command.action == Action::remove_link) return;
       oracle_.intend(rules_);
       return add_link(link.name, command.b % 2 == 1 ? index : IfIndex(),
-                      (command.b / 2) % 2 == 1 ? link.incarnation : 0);
+                      hides_replacement(command) ? link.incarnation : 0);
     case Action::rename_link: {
       const std::string& to = names[command.b % names.size()];
       if (kernel_.find_link(to) == nullptr) rename(index, to);
@@ -202,6 +210,8 @@ void World::act_on_rules(const Command& command) {
       for (const auto& rule : given.routes) add(rule, inside);
       for (const auto& rule : given.joins) add(rule, inside);
       undone ? engine_.rollback() : engine_.commit();
+      // A stop filter may have made way for a rule that did not last.
+      if (undone) oracle_.forget_traffic();
       if (!undone) rules_ = std::move(inside);
       return;
     }
@@ -217,22 +227,15 @@ void World::configure(const RulesText& rules) {
   oracle_.intend(rules_);
 }
 
-/// `add` of a route that exists changes its outbound interfaces.
+/// `add` of a route that exists changes its outbound interfaces. What is added or changed at run
+/// time comes after all other rules.
 void World::add(const RouteText& rule, RulesText& rules) {
   const auto outcome = engine_.add_route(parse_route_words(words(rule)).value());
   log_.push_back(
       fmt::format("add: {}{}", to_string(rule), outcome ? "" : ": " + outcome.error().message));
   if (!outcome) return judge_refusal(rule.iif, rule.oifs, outcome.error());
-  const auto old =
-      std::ranges::find_if(rules.routes, [&](const RouteText& r) { return same_route(r, rule); });
-  if (old == rules.routes.end()) {
-    rules.routes.push_back(rule);
-    return;
-  }
-  old->oifs = rule.oifs;
-  rules.routes.erase(std::remove_if(std::next(old), rules.routes.end(),
-                                    [&](const RouteText& r) { return same_route(r, rule); }),
-                     rules.routes.end());
+  std::erase_if(rules.routes, [&](const RouteText& r) { return same_route(r, rule); });
+  rules.routes.push_back(rule);
 }
 
 void World::add(const JoinText& rule, RulesText& rules) {
@@ -248,6 +251,8 @@ void World::judge_refusal(const std::string& iif, const std::vector<std::string>
                           const Error& error) const {
   std::vector<std::string> names = oifs;
   names.push_back(iif);
+  if (kernel_.events_wait()) return;  // the engine may not have heard of the interface yet
+  if (kernel_.open_tables().size() < 2) return;
   const bool absent = std::ranges::any_of(names, [&](const std::string& name) {
     return name.back() != '+' && kernel_.find_link(name) == nullptr;
   });
@@ -272,11 +277,17 @@ void World::remove(const RouteText& rule) {
     return;
   }
   if (!outcome) return;
-  for (auto& route : rules_.routes) {
-    if (!same_route(route, rule)) continue;
-    std::erase_if(route.oifs,
-                  [&](const std::string& oif) { return std::ranges::count(rule.oifs, oif) != 0; });
+  const auto is_named = [&](const std::string& oif) {
+    return std::ranges::count(rule.oifs, oif) != 0;
+  };
+  std::vector<RouteText> same;
+  std::vector<RouteText> changed;
+  for (RouteText route : std::exchange(rules_.routes, {})) {
+    const bool changes = same_route(route, rule) && std::erase_if(route.oifs, is_named) != 0;
+    (changes ? changed : same).push_back(std::move(route));
   }
+  rules_.routes = std::move(same);
+  rules_.routes.insert(rules_.routes.end(), changed.begin(), changed.end());
 }
 
 }  // namespace mcast::testing
