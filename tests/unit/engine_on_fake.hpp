@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#pragma once
+
+#include <array>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/engine.hpp"
+#include "platform/converge.hpp"
+#include "tests/fake/fake_kernel.hpp"
+#include "tests/unit/memory_files.hpp"
+
+namespace mcast::testing {
+
+/// An engine on a fake kernel with both default tables open; every change is followed by
+/// convergence.
+class EngineOnFake : private platform::LinkSink, private platform::UpcallSink {
+ public:
+  explicit EngineOnFake(const KernelTraits& traits = linux_traits())
+      : kernel(traits),
+        engine(traits, {.default_ipv4 = traits.ipv4.default_table,
+                        .default_ipv6 = traits.ipv6.default_table}) {
+    for (const TableKey table : {table_v4(), table_v6()}) {
+      static_cast<void>(kernel.adopt_table(kernel.open_table(table).value()));
+      engine.table_opened(table);
+    }
+    static_cast<void>(kernel.start(*this));
+  }
+
+  [[nodiscard]] TableKey table_v4() const {
+    return {Family::ipv4, kernel.traits().ipv4.default_table};
+  }
+  [[nodiscard]] TableKey table_v6() const {
+    return {Family::ipv6, kernel.traits().ipv6.default_table};
+  }
+
+  /// Returns the number of kernel calls it took.
+  std::uint64_t settle() {
+    const auto before = kernel.change_count();
+    static_cast<void>(kernel.read(*this));
+    platform::converge(engine, kernel, now);
+    return kernel.change_count() - before;
+  }
+  std::uint64_t configure(const std::string& text) {
+    engine.set_config(parse_text(text).config);
+    return settle();
+  }
+  Device add(const std::string& name, IfIndex index = {}) {
+    Link link;
+    link.name = name;
+    link.index = index;
+    link.up = true;
+    link.multicast = name != "lo";
+    link.loopback = name == "lo";
+    const Device device = kernel.add_link(std::move(link));
+    calls = settle();
+    return device;
+  }
+  void remove(const std::string& name) {
+    kernel.remove_link(kernel.find_link(name)->link.index);
+    calls = settle();
+  }
+  void rename(const std::string& from, const std::string& to) {
+    kernel.rename_link(kernel.find_link(from)->link.index, to);
+    calls = settle();
+  }
+  /// A packet arrives; what the kernel asks is answered.
+  void send(Device from, const FlowKey& flow) {
+    kernel.send(from, flow);
+    for (const TableKey table : {table_v4(), table_v6()}) {
+      static_cast<void>(kernel.read_upcalls(table, 100, *this));
+    }
+    calls = settle();
+  }
+  [[nodiscard]] Devices out(Device from, const FlowKey& flow, unsigned ttl = 64) const {
+    return kernel.outputs({flow.family(), kernel.traits().of(flow.family()).default_table}, from,
+                          flow, ttl);
+  }
+  [[nodiscard]] static RouteWords route(const std::vector<std::string>& words) {
+    return parse_route_words(words).value();
+  }
+
+  FakeKernel kernel;
+  Engine engine;
+  Milliseconds now = 0;
+  std::uint64_t calls = 0;  ///< that the last change took
+
+ private:
+  void link_changed(const Link& link) override { engine.link_changed(link); }
+  void link_removed(IfIndex index) override { engine.link_removed(index); }
+  void links_relearned(std::span<const Link> links) override { engine.links_relearned(links); }
+  void upcall(const Upcall& upcall) override { engine.upcall(upcall, now); }
+};
+
+[[nodiscard]] inline FlowKey flow(const std::string& source, const std::string& group) {
+  return {Address::parse(source).value(), Address::parse(group).value()};
+}
+
+}  // namespace mcast::testing

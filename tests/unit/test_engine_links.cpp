@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Interfaces that arrive, leave, come back and change name.
+#include <doctest/doctest.h>
+
+#include <fmt/format.h>
+
+#include "tests/unit/engine_on_fake.hpp"
+
+namespace mcast::testing {
+namespace {
+
+const FlowKey kFlow = flow("10.0.0.9", "225.1.2.3");
+const FlowKey kFlow6 = flow("fd00::9", "ff35::3");
+
+std::string many_routes(const std::string& oif) {
+  std::string text;
+  for (unsigned i = 0; i < 10'000; ++i) {
+    text += fmt::format("mroute from eth0 source 10.0.0.9 group 225.1.{}.{} to {}\n", i / 250,
+                        i % 250, oif);
+  }
+  return text;
+}
+
+TEST_CASE("an outbound interface that returns costs one bind, however many routes name it") {
+  EngineOnFake it;
+  const Device in = it.add("eth0");
+  it.add("eth1");
+  it.configure(many_routes("eth1"));
+  it.remove("eth1");
+  CHECK(it.calls == 0);
+  CHECK(it.out(in, flow("10.0.0.9", "225.1.7.7")).empty());
+  const Device back = it.add("eth1");
+  CHECK(it.calls == 1);
+  CHECK(it.out(in, flow("10.0.0.9", "225.1.7.7")) == Devices{back});
+}
+
+TEST_CASE("an inbound interface that returns costs one bind, however many routes name it") {
+  EngineOnFake it;
+  it.add("eth0");
+  const Device out = it.add("eth1");
+  it.configure(many_routes("eth1"));
+  it.remove("eth0");
+  const Device back = it.add("eth0");
+  CHECK(it.calls == 1);
+  CHECK(it.out(back, flow("10.0.0.9", "225.1.7.7")) == Devices{out});
+}
+
+TEST_CASE("a wildcard takes in every interface that arrives later, and no loopback") {
+  EngineOnFake it;
+  const Device in = it.add("eth0");
+  it.configure("mroute from eth0 source 10.0.0.9 group 225.1.2.3 to tun+\n"
+               "mroute from eth0 source fd00::9 group ff35::3 to +\n");
+  it.add("lo");
+  const Device first = it.add("tun0");
+  const Device second = it.add("tun1");
+  CHECK(it.out(in, kFlow) == Devices{first, second});
+  CHECK(it.out(in, kFlow6) == Devices{first, second});
+}
+
+TEST_CASE("a wildcard never sends back out of the inbound interface, a name does") {
+  EngineOnFake it;
+  const Device in = it.add("eth0");
+  const Device other = it.add("eth1");
+  it.configure("mroute from eth0 source 10.0.0.9 group 225.1.2.3 to eth+\n"
+               "mroute from eth0 source fd00::9 group ff35::3 to eth0\n");
+  CHECK(it.out(in, kFlow) == Devices{other});
+  CHECK(it.out(in, kFlow6) == Devices{in});
+}
+
+TEST_CASE("after a rename, rules that name the new name apply and those of the old do not") {
+  EngineOnFake it;
+  const Device in = it.add("eth0");
+  const Device out = it.add("eth1");
+  it.configure("mroute from eth0 source 10.0.0.9 group 225.1.2.3 to eth1\n"
+               "mroute from eth0 source 10.0.0.9 group 225.1.2.4 to wan\n");
+  it.rename("eth1", "wan");
+  CHECK(it.out(in, kFlow).empty());
+  CHECK(it.out(in, flow("10.0.0.9", "225.1.2.4")) == Devices{out});
+}
+
+TEST_CASE("an interface without multicast does not count until it has it") {
+  EngineOnFake it;
+  const Device in = it.add("eth0");
+  const Device out = it.add("eth1");
+  it.configure("mroute from eth0 source 10.0.0.9 group 225.1.2.3 to eth1\n");
+  const IfIndex index = it.kernel.find_link("eth1")->link.index;
+  it.kernel.change_link(index, [](Link& link) { link.multicast = false; });
+  it.settle();
+  CHECK(it.out(in, kFlow).empty());
+  it.kernel.change_link(index, [](Link& link) { link.multicast = true; });
+  it.settle();
+  CHECK(it.out(in, kFlow) == Devices{out});
+}
+
+TEST_CASE("down and up make no call") {
+  EngineOnFake it;
+  it.add("eth0");
+  it.add("eth1");
+  it.configure("mroute from eth0 source 10.0.0.9 group 225.1.2.3 to eth1\n");
+  const IfIndex index = it.kernel.find_link("eth1")->link.index;
+  for (const bool up : {false, true}) {
+    it.kernel.change_link(index, [&](Link& link) { link.up = up; });
+    CHECK(it.settle() == 0);
+  }
+}
+
+TEST_CASE("interfaces of ever new names do not use up the slots") {
+  EngineOnFake it;
+  const Device in = it.add("eth0");
+  it.configure("mroute from eth0 source 10.0.0.9 group 225.1.2.3 to ppp+\n");
+  for (unsigned i = 0; i < 100; ++i) {
+    const std::string name = fmt::format("ppp{}", i);
+    const Device out = it.add(name);
+    CHECK(it.out(in, kFlow) == Devices{out});
+    it.remove(name);
+  }
+}
+
+TEST_CASE("an interface whose index a MIF cannot hold forwards IPv4 only, and says so") {
+  EngineOnFake it;
+  const Device in = it.add("eth0");
+  const Device out = it.add("eth1", IfIndex(70'000));
+  it.configure("mroute from eth0 source 10.0.0.9 group 225.1.2.3 to eth1\n"
+               "mroute from eth0 source fd00::9 group ff35::3 to eth1\n");
+  CHECK(it.out(in, kFlow) == Devices{out});
+  CHECK(it.out(in, kFlow6).empty());
+  CHECK(it.kernel.violations().empty());
+  const auto rows = it.engine.interfaces();
+  CHECK(rows.back().note.find("65535") != std::string::npos);
+}
+
+TEST_CASE("joins come back with the interface and follow a wildcard") {
+  EngineOnFake it;
+  it.configure(
+      "mgroup from eth+ group 225.1.2.3\nmgroup from eth0 source 10.0.0.9 group 232.1.1.1\n");
+  it.add("eth0");
+  CHECK(it.kernel.memberships().size() == 2);
+  it.remove("eth0");
+  CHECK(it.kernel.memberships_held() == 0);
+  it.add("eth0");
+  it.add("eth1");
+  CHECK(it.kernel.memberships().size() == 3);
+}
+
+}  // namespace
+}  // namespace mcast::testing

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Rules that are configured, added, changed, removed, refused and learned from.
+#include <doctest/doctest.h>
+
+#include <fmt/format.h>
+
+#include "tests/unit/engine_on_fake.hpp"
+
+namespace mcast::testing {
+namespace {
+
+const FlowKey kFlow = flow("10.0.0.9", "225.1.2.3");
+const std::string kRoute = "mroute from eth0 source 10.0.0.9 group 225.1.2.3 to ";
+
+/// eth0 to eth3.
+struct FourInterfaces : EngineOnFake {
+  explicit FourInterfaces(const KernelTraits& traits = linux_traits()) : EngineOnFake(traits) {
+    for (unsigned i = 0; i < 4; ++i) device[i] = add(fmt::format("eth{}", i));
+  }
+  std::array<Device, 4> device;
+};
+
+TEST_CASE("a configuration that changes nothing makes no call") {
+  FourInterfaces it;
+  std::string text = "mgroup from eth1 group 225.9.9.0/28\nphyint eth3 enable\n";
+  for (unsigned i = 0; i < 10'000; ++i) {
+    text += fmt::format("mroute from eth0 source 10.0.0.9 group 225.1.{}.{} to eth1 eth2\n",
+                        i / 250, i % 250);
+  }
+  CHECK(it.configure(text) > 10'000);
+  CHECK(it.configure(text) == 0);
+}
+
+TEST_CASE("a configuration that lacks an outbound interface takes it out with one call per route") {
+  FourInterfaces it;
+  it.configure(kRoute + "eth1 eth2\nphyint eth2 enable\n");
+  CHECK(it.configure(kRoute + "eth1\nphyint eth2 enable\n") == 1);
+  CHECK(it.out(it.device[0], kFlow) == Devices{it.device[1]});
+}
+
+TEST_CASE("lines of one flow and inbound interface merge") {
+  FourInterfaces it;
+  it.configure(kRoute + "eth1\n" + kRoute + "eth2\n");
+  CHECK(it.out(it.device[0], kFlow) == Devices{it.device[1], it.device[2]});
+}
+
+TEST_CASE("adding a route again changes its outbound interfaces") {
+  FourInterfaces it;
+  REQUIRE(it.engine.add_route(it.route({"eth0", "10.0.0.9", "225.1.2.3", "eth1"})));
+  it.settle();
+  REQUIRE(it.engine.add_route(it.route({"eth0", "10.0.0.9", "225.1.2.3", "eth2", "eth3"})));
+  it.settle();
+  CHECK(it.out(it.device[0], kFlow) == Devices{it.device[2], it.device[3]});
+}
+
+TEST_CASE("removing outbound interfaces leaves a stop filter, removing the route nothing") {
+  FourInterfaces it;
+  it.configure(kRoute + "eth1\n");
+  REQUIRE(it.engine.remove_route(it.route({"eth0", "10.0.0.9", "225.1.2.3", "eth1"})));
+  it.settle();
+  CHECK(it.kernel.entries(it.table_v4()).contains(kFlow));
+  CHECK(it.out(it.device[0], kFlow).empty());
+  REQUIRE(it.engine.remove_route(it.route({"eth0", "10.0.0.9", "225.1.2.3"})));
+  it.settle();
+  CHECK(it.kernel.entries(it.table_v4()).empty());
+  CHECK(it.kernel.slots_bound(it.table_v4()) == 0);
+}
+
+TEST_CASE("what does not exist cannot be removed, and unknown interfaces are refused by name") {
+  FourInterfaces it;
+  const auto removed = it.engine.remove_route(it.route({"eth0", "10.0.0.9", "225.1.2.3"}));
+  REQUIRE_FALSE(removed);
+  CHECK(removed.error().code == ErrorCode::not_found);
+  const auto added = it.engine.add_route(it.route({"eth0", "225.1.2.3", "eht1"}));
+  REQUIRE_FALSE(added);
+  CHECK(added.error().code == ErrorCode::no_such_interface);
+  CHECK(added.error().message.find("did you mean \"eth1\"") != std::string::npos);
+  CHECK_FALSE(it.engine.leave(parse_join_words({"eth0", "225.1.2.3"}).value()));
+}
+
+TEST_CASE("a transaction that is rolled back leaves no trace and makes no call") {
+  FourInterfaces it;
+  it.configure(kRoute + "eth1\nmgroup from eth1 group 225.9.9.9\n");
+  it.engine.begin();
+  REQUIRE(it.engine.add_route(it.route({"eth0", "10.0.0.9", "225.1.2.3", "eth2"})));
+  REQUIRE(it.engine.remove_route(it.route({"eth0", "10.0.0.9", "225.1.2.3"})));
+  REQUIRE(it.engine.leave(parse_join_words({"eth1", "225.9.9.9"}).value()));
+  it.engine.rollback();
+  CHECK(it.settle() == 0);
+  CHECK(it.out(it.device[0], kFlow) == Devices{it.device[1]});
+}
+
+TEST_CASE("thresholds apply per outbound interface, for IPv4 only") {
+  FourInterfaces it;
+  it.configure("phyint eth1 ttl-threshold 20\n" + kRoute + "eth1 eth2\n" +
+               "mroute from eth0 source fd00::9 group ff35::3 to eth1\n");
+  CHECK(it.out(it.device[0], kFlow, 20) == Devices{it.device[2]});
+  CHECK(it.out(it.device[0], kFlow, 21) == Devices{it.device[1], it.device[2]});
+  CHECK(it.out(it.device[0], flow("fd00::9", "ff35::3"), 5) == Devices{it.device[1]});
+}
+
+TEST_CASE("a disabled interface is kept out of names and wildcards") {
+  FourInterfaces it;
+  it.configure("phyint eth1 disable\n" + kRoute + "eth1 eth2\n");
+  CHECK(it.out(it.device[0], kFlow) == Devices{it.device[2]});
+}
+
+TEST_CASE("slots are numbered in the order of first use in the file") {
+  FourInterfaces it;
+  it.configure("phyint eth3 enable\n" + kRoute + "eth1\n");
+  CHECK(it.kernel.slot(it.table_v4(), VifIndex(0)) == it.device[3]);
+  CHECK(it.kernel.slot(it.table_v4(), VifIndex(1)) == it.device[0]);
+  CHECK(it.kernel.slot(it.table_v4(), VifIndex(2)) == it.device[1]);
+}
+
+TEST_CASE("without enough slots a rule is refused whole, and earlier rules go on") {
+  KernelTraits traits = linux_traits();
+  traits.ipv4.slots = 3;
+  FourInterfaces it(traits);
+  it.configure(kRoute + "eth1\n" + kRoute + "eth2 eth3\n" +
+               "mroute from eth0 source 10.0.0.9 group 225.1.2.4 to eth+\n");
+  CHECK(it.out(it.device[0], kFlow) == Devices{it.device[1]});
+  CHECK(it.out(it.device[0], flow("10.0.0.9", "225.1.2.4")).size() == 2);
+  const auto rows = it.engine.route_rules(Engine::RuleKind::exact, 0, 10).rows;
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[0].state == RuleState::active);
+  CHECK(rows[1].state == RuleState::refused);
+  CHECK(rows[1].reason.find("eth3") != std::string::npos);
+}
+
+TEST_CASE("a flow that several interfaces may bring in is forwarded from where it arrives") {
+  FourInterfaces it;
+  it.configure("mroute from eth+ source 10.0.0.9 group 225.1.2.3 to eth+\n");
+  CHECK(it.kernel.entries(it.table_v4()).empty());
+  it.send(it.device[2], kFlow);
+  CHECK(it.out(it.device[2], kFlow) == Devices{it.device[0], it.device[1], it.device[3]});
+  it.send(it.device[1], kFlow);
+  CHECK(it.out(it.device[1], kFlow) == Devices{it.device[0], it.device[2], it.device[3]});
+}
+
+TEST_CASE("a second question about an installed flow releases the packets that wait") {
+  FourInterfaces it;
+  it.configure("mroute from eth0 source 10.0.0.0/24 group 225.1.2.3 to eth1\n");
+  it.send(it.device[0], kFlow);
+  it.engine.upcall({Upcall::Kind::no_cache, it.table_v4(), kFlow, VifIndex(0)}, it.now);
+  CHECK(it.settle() == 2);
+  CHECK(it.out(it.device[0], kFlow) == Devices{it.device[1]});
+}
+
+TEST_CASE("a step that fails is tried again at the engine's own deadline") {
+  FourInterfaces it;
+  it.kernel.fail_call(3, ErrorCode::os);
+  it.configure(kRoute + "eth1\n");
+  CHECK(it.out(it.device[0], kFlow).empty());
+  REQUIRE(it.engine.next_deadline());
+  it.now = *it.engine.next_deadline();
+  it.settle();
+  CHECK(it.out(it.device[0], kFlow) == Devices{it.device[1]});
+  CHECK_FALSE(it.engine.next_deadline());
+}
+
+TEST_CASE("a table that is lost and opened again is filled anew") {
+  FourInterfaces it;
+  it.configure(kRoute + "eth1\n");
+  it.kernel.close_table(it.table_v4());
+  it.engine.table_lost(it.table_v4(), "taken away");
+  CHECK(it.settle() == 0);
+  REQUIRE(it.kernel.adopt_table(it.kernel.open_table(it.table_v4()).value()));
+  it.engine.table_opened(it.table_v4());
+  it.settle();
+  CHECK(it.out(it.device[0], kFlow) == Devices{it.device[1]});
+}
+
+}  // namespace
+}  // namespace mcast::testing
