@@ -18,6 +18,8 @@ namespace mcast::cli {
 
 namespace {
 
+/// Other programs hardly ever touch our tables.
+constexpr std::chrono::minutes kAuditInterval{10};
 /// For a new configuration: whoever waits for it is told when it is in effect.
 constexpr std::size_t kUntilDone = static_cast<std::size_t>(-1);
 /// Messages read from one table's socket before other events are looked at.
@@ -81,6 +83,7 @@ Result<void> Daemon::start() {
     if (table.open) wait_for_upcalls(table.table);
   }
   turn(kUntilDone);
+  audit_.emplace(loop_, *engine_, *platform_.kernel, kAuditInterval, [this] { turn(); });
   pid_file_ = TRY(platform::PidFile::create(options_.pid_file));
   if (!options_.user.empty()) {
     const platform::Account account = TRY(platform::find_account(options_.user));

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/audit.hpp"
 #include "cli/control.hpp"
 #include "cli/hook.hpp"
 #include "cli/idle_flows.hpp"
@@ -83,6 +84,7 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   std::unique_ptr<ipc::Server> server_;  ///< closed before the pid file goes
   Hook hook_;
   IdleFlows idle_flows_;
+  std::optional<Audit> audit_;
 
   asio::signal_set signals_;
   asio::steady_timer deadline_;

@@ -330,12 +330,7 @@ void Engine::links_relearned(std::span<const Link> links) {
   }
   // An index that is present may be another interface now, which is found out by asking the kernel
   // about its slots.
-  for (const auto& [key, table] : s.tables) {
-    for (std::size_t i = 0; i < table->slots().size(); ++i) {
-      const VifIndex slot{static_cast<std::uint16_t>(i)};
-      if (table->slots()[slot].bound.value != 0) s.in_doubt.emplace_back(key, slot);
-    }
-  }
+  doubt_slots();
   for (const IfIndex index : gone) {
     if (present.contains(index)) {
       for (const auto& [key, table] : s.tables) {
@@ -349,6 +344,18 @@ void Engine::links_relearned(std::span<const Link> links) {
     }
   }
   for (const Link& link : links) link_changed(link);
+}
+
+std::size_t Engine::doubt_slots() {
+  State& s = *state_;
+  s.in_doubt.clear();
+  for (const auto& [key, table] : s.tables) {
+    for (std::size_t i = 0; i < table->slots().size(); ++i) {
+      const VifIndex slot{static_cast<std::uint16_t>(i)};
+      if (table->slots()[slot].bound.value != 0) s.in_doubt.emplace_back(key, slot);
+    }
+  }
+  return s.in_doubt.size();
 }
 
 std::vector<std::pair<TableKey, VifIndex>> Engine::slots_to_verify() {

@@ -75,6 +75,8 @@ class Engine {
   void links_relearned(std::span<const Link> links);
   /// Bound slots whose binding is in doubt since events were lost; asking clears the list.
   [[nodiscard]] std::vector<std::pair<TableKey, VifIndex>> slots_to_verify();
+  /// Puts every bound slot on that list; how many there are.
+  std::size_t doubt_slots();
   /// The kernel does not hold this binding any more.
   void slot_lost(TableKey table, VifIndex slot);
   /// The kernel's record of a flow differs from ours (an audit found out): it is written anew.
