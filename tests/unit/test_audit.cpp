@@ -21,15 +21,15 @@ TEST_CASE("an audit restores an entry and a slot that another program removed") 
   Router router;
   asio::io_context loop;
   REQUIRE(router.installed(kConfigured));
-  REQUIRE(router.kernel.apply(DropMfc{router.table, kConfigured, VifIndex{0}}));
-  REQUIRE(router.kernel.apply(UnbindVif{router.table, VifIndex{0}}));
+  REQUIRE(router.kernel.apply(DropMfc{router.table_v4(), kConfigured, VifIndex{0}}));
+  REQUIRE(router.kernel.apply(UnbindVif{router.table_v4(), VifIndex{0}}));
   cli::Audit audit(loop, router.engine, router.kernel, kInterval, [&] {
-    router.turn();
+    router.settle();
     if (router.installed(kConfigured)) loop.stop();
   });
   loop.run();
   CHECK(router.installed(kConfigured));
-  CHECK(*router.kernel.slot_is_bound(router.table, VifIndex{0}));
+  CHECK(*router.kernel.slot_is_bound(router.table_v4(), VifIndex{0}));
 }
 
 TEST_CASE("an audit of a kernel that is as recorded changes nothing") {
@@ -38,7 +38,7 @@ TEST_CASE("an audit of a kernel that is as recorded changes nothing") {
   const auto before = router.kernel.change_count();
   int looks = 0;
   cli::Audit audit(loop, router.engine, router.kernel, kInterval, [&] {
-    router.turn();
+    router.settle();
     if (++looks == 3) loop.stop();
   });
   loop.run();

@@ -25,7 +25,7 @@ TEST_CASE("a flow is forgotten after a whole interval without a packet, and no o
   std::function<void()> looked;
   cli::IdleFlows idle(loop, kInterval, [&] {
     ++looks;
-    router.turn();
+    router.settle();
     looked();
     idle.watch(router.engine, router.kernel);
   });
