@@ -186,8 +186,10 @@ void Daemon::shut_down() {
 /// Makes the kernel follow the engine. Called whenever the engine may have changed its mind.
 void Daemon::turn(std::size_t most_steps) {
   const std::size_t steps = platform::converge(*engine_, *platform_.kernel, now(), most_steps);
+  // The steps relied on interfaces that may have gone meanwhile.
+  take_link_events();
   write_notices();
-  if (steps >= most_steps) {
+  if (steps >= most_steps || links_changed_) {
     schedule_turn();
     return;
   }
@@ -247,16 +249,24 @@ void Daemon::wait_for_links() {
 void Daemon::read_links() {
   const auto began = std::chrono::steady_clock::now();
   const std::uint64_t changes = platform_.kernel->change_count();
-  if (const auto result = platform_.links->read(*this); !result) {
-    spdlog::error("{}", result.error().message);
-  }
+  take_link_events();
   turn();
   const auto took = std::chrono::steady_clock::now() - began;
   spdlog::debug("interfaces changed: {} kernel calls, {} us",
                 platform_.kernel->change_count() - changes,
                 std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+}
+
+void Daemon::take_link_events() {
+  links_changed_ = false;
+  if (const auto read = platform::read_links(*engine_, *platform_.links, *this); !read) {
+    spdlog::error("{}", read.error().message);
+  }
   const Milliseconds retry = platform_.links->retry_in();
-  if (retry < 0) return;
+  if (retry < 0) {
+    link_retry_.cancel();
+    return;
+  }
   link_retry_.expires_after(std::chrono::milliseconds(retry));
   link_retry_.async_wait([this](const std::error_code& error) {
     if (!error) read_links();
@@ -292,12 +302,15 @@ void Daemon::wait_for_signals() {
 // --- What happens --------------------------------------------------------------------------------
 
 void Daemon::link_changed(const Link& link) {
+  links_changed_ = true;
   engine_->link_changed(link);
 }
 void Daemon::link_removed(IfIndex index) {
+  links_changed_ = true;
   engine_->link_removed(index);
 }
 void Daemon::links_relearned(std::span<const Link> links) {
+  links_changed_ = true;
   engine_->links_relearned(links);
 }
 void Daemon::upcall(const Upcall& upcall) {

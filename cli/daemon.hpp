@@ -70,6 +70,7 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   void write_notices();
   void wait_for_links();
   void read_links();
+  void take_link_events();
   void wait_for_upcalls(TableKey table);
   void wait_for_signals();
   [[nodiscard]] static Milliseconds now();
@@ -93,6 +94,7 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   asio::posix::stream_descriptor links_ready_;
   std::map<TableKey, asio::posix::stream_descriptor> upcalls_ready_;
   bool turn_scheduled_ = false;
+  bool links_changed_ = false;  ///< by the last link events taken
 };
 
 }  // namespace mcast::cli

@@ -346,6 +346,10 @@ void Engine::links_relearned(std::span<const Link> links) {
   for (const Link& link : links) link_changed(link);
 }
 
+void Engine::links_current() {
+  for (const auto& [key, table] : state_->tables) table->links_current();
+}
+
 std::size_t Engine::doubt_slots() {
   State& s = *state_;
   s.in_doubt.clear();

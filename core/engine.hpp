@@ -75,6 +75,9 @@ class Engine {
   void links_relearned(std::span<const Link> links);
   /// Bound slots whose binding is in doubt since events were lost; asking clears the list.
   [[nodiscard]] std::vector<std::pair<TableKey, VifIndex>> slots_to_verify();
+  /// Every link event that the kernel had sent has been passed on. To be called whenever that is
+  /// so: what was put since the last time is distrusted when an interface turns out to be gone.
+  void links_current();
   /// Puts every bound slot on that list; how many there are.
   std::size_t doubt_slots();
   /// The kernel does not hold this binding any more.

@@ -27,6 +27,7 @@ struct Flow {
     kRewrite = 4,   ///< drop and put, even if the shape is right
     kDetached = 8,  ///< while rules are replaced: no rule asked for it yet
     kFree = 16,     ///< the record is unused
+    kUnsure = 32,   ///< put while an output may have been gone already: put again
   };
 
   FlowKey key;

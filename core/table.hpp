@@ -88,6 +88,7 @@ class Table {
   // --- Facts ---
   void links_changed() { resolve_needed_ = true; }
   void link_departed(IfIndex link);
+  void links_current() { recent_puts_ = {}; }
   void slot_lost(VifIndex slot);
   void flow_in_doubt(const FlowKey& key);
   void upcall(const Upcall& upcall);
@@ -210,6 +211,9 @@ class Table {
   std::vector<std::uint32_t> dirty_;
   std::size_t dirty_head_ = 0;
   std::vector<std::uint32_t> retries_;
+  /// Flows put since link events were last read to their end: the kernel drops an output silently
+  /// if its slot went before the put, and the event that tells may be waiting still.
+  std::vector<std::uint32_t> recent_puts_;
   unsigned failures_ = 0;
   Milliseconds retry_at_ = 0;
   std::size_t entries_ = 0;

@@ -44,7 +44,15 @@ void Table::lost(std::string why) {
 void Table::link_departed(IfIndex link) {
   resolve_needed_ = true;
   const auto slot = slots_.depart(link, traits_.departure_unbinds);
-  if (!slot || !traits_.departure_drops_entries) return;
+  if (!slot) return;
+  for (const std::uint32_t id : recent_puts_) {
+    Flow& flow = flows_[id];
+    if (flow.has(Flow::kFree) || flow.observed == kNone) continue;
+    if (shapes_[flow.observed].ttls[slot->value] == 0) continue;
+    flow.set(Flow::kUnsure);
+    mark_dirty(id);
+  }
+  if (!traits_.departure_drops_entries) return;
   for (std::uint32_t id = 0; id < flows_.bound(); ++id) {
     const Flow& flow = flows_[id];
     if (flow.has(Flow::kFree) || flow.observed == kNone) continue;
@@ -121,7 +129,7 @@ MfcShape Table::restricted(const MfcShape& shape) const {
 }
 
 bool Table::is_satisfied(const Flow& flow, std::uint32_t wanted) const {
-  if (flow.has(Flow::kRewrite)) return false;
+  if (flow.has(Flow::kRewrite) || flow.has(Flow::kUnsure)) return false;
   if (flow.observed == wanted) {
     // Outputs that are not bound are as good as absent; whatever is listed revives with its slot.
     return true;
@@ -335,6 +343,7 @@ void Table::observe(std::uint32_t id, std::uint32_t shape) {
     ++entries_;
   } else {
     flow.clear(Flow::kRewrite);
+    flow.clear(Flow::kUnsure);
   }
 }
 
@@ -352,6 +361,8 @@ void Table::acknowledge(const PutMfc& op, const Result<void>& outcome, Milliseco
     if (wanted != kNone) remember_lacking(flow, shapes_[wanted]);
   }
   flow.clear(Flow::kRewrite);
+  flow.clear(Flow::kUnsure);
+  recent_puts_.push_back(id);
 }
 
 void Table::acknowledge(const DropMfc& op, const Result<void>& outcome, Milliseconds now) {

@@ -74,6 +74,7 @@ class RtnetlinkLinkSource final : public platform::LinkSource {
   std::vector<std::uint8_t> buffer_ = std::vector<std::uint8_t>(kBufferSize);
   LinkMap links_;
   std::uint32_t sequence_ = 0;
+  bool is_drained_ = true;
   bool relearn_owed_ = false;
   Clock::time_point retry_at_;
   milliseconds next_delay_ = kFirstRetry;
@@ -96,6 +97,7 @@ Result<void> RtnetlinkLinkSource::start(platform::LinkSink& sink) {
 }
 
 Result<void> RtnetlinkLinkSource::read(platform::LinkSink& sink) {
+  is_drained_ = false;
   for (int i = 0; i < kMaxDatagrams; ++i) {
     std::span<const std::uint8_t> datagram;
     const Received received = TRY(receive(events_, datagram));
@@ -108,6 +110,7 @@ Result<void> RtnetlinkLinkSource::read(platform::LinkSink& sink) {
       if (!std::exchange(relearn_owed_, true)) retry_at_ = Clock::now();
       continue;
     }
+    is_drained_ = true;
     links_.flush(sink);
     if (relearn_owed_ && Clock::now() >= retry_at_) return relearn(sink);
     return {};
@@ -117,6 +120,7 @@ Result<void> RtnetlinkLinkSource::read(platform::LinkSink& sink) {
 }
 
 Milliseconds RtnetlinkLinkSource::retry_in() const {
+  if (!is_drained_) return 0;
   if (!relearn_owed_) return -1;
   const auto left = std::chrono::ceil<milliseconds>(retry_at_ - Clock::now());
   return std::max<Milliseconds>(0, left.count());

@@ -8,6 +8,9 @@
 
 namespace mcast::platform {
 
+/// Passes on what waits about interfaces; `sink` has to hand it to the engine.
+Result<void> read_links(Engine& engine, LinkSource& links, LinkSink& sink);
+
 /// Asks the engine for plans and carries them out until it has none left, or `max_steps` are done.
 /// Returns the number of steps done; fewer than `max_steps` means that the kernel is as intended,
 /// save for what waits for `Engine::next_deadline`.

@@ -94,7 +94,7 @@ void World::perform(const Command& command) {
     rest();
   } else if (command.then == 5) {
     log_.emplace_back("  events read, no steps");
-    static_cast<void>(kernel_.read(*this));
+    static_cast<void>(platform::read_links(engine_, kernel_, *this));
   }
 }
 
@@ -121,10 +121,13 @@ void World::rest() {
   open_tables();
   constexpr int kPatience = 200;
   for (int round = 0;; ++round) {
-    static_cast<void>(kernel_.read(*this));
+    static_cast<void>(platform::read_links(engine_, kernel_, *this));
     converge();
     const auto deadline = engine_.next_deadline();
-    if (!deadline) break;
+    if (!deadline) {
+      static_cast<void>(platform::read_links(engine_, kernel_, *this));
+      break;
+    }
     if (round == kPatience) throw Objection("the engine never comes to rest");
     if (*deadline > now_) kernel_.advance(*deadline - now_);
     now_ = std::max(now_, *deadline);

@@ -38,8 +38,9 @@ class EngineOnFake : private platform::LinkSink, private platform::UpcallSink {
   /// Returns the number of kernel calls it took.
   std::uint64_t settle() {
     const auto before = kernel.change_count();
-    static_cast<void>(kernel.read(*this));
+    static_cast<void>(platform::read_links(engine, kernel, *this));
     platform::converge(engine, kernel, now);
+    static_cast<void>(platform::read_links(engine, kernel, *this));
     return kernel.change_count() - before;
   }
   std::uint64_t configure(const std::string& text) {

@@ -142,5 +142,21 @@ TEST_CASE("joins come back with the interface and follow a wildcard") {
   CHECK(it.kernel.memberships().size() == 3);
 }
 
+TEST_CASE("an output that went just before a put, unheard of, is back when the interface is") {
+  EngineOnFake router;
+  const Device in = router.add("eth0");
+  router.add("eth1");
+  router.configure("phyint eth1 enable\nphyint eth0 enable\n");
+  const FlowKey key = flow("10.0.0.9", "239.1.1.1");
+  // The kernel drops the output of the put without a word: its slot is gone.
+  router.kernel.remove_link(router.kernel.find_link("eth1")->link.index);
+  REQUIRE(router.engine.add_route(EngineOnFake::route({"eth0", "10.0.0.9", "239.1.1.1", "eth1"})));
+  platform::converge(router.engine, router.kernel, router.now);
+  REQUIRE(router.out(in, key).empty());
+  router.settle();
+  const Device back = router.add("eth1");
+  CHECK(router.out(in, key) == Devices{back});
+}
+
 }  // namespace
 }  // namespace mcast::testing
