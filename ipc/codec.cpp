@@ -12,7 +12,7 @@ namespace mcast::ipc {
 
 template <>
 struct EnumNames<Verb> {
-  static constexpr std::array<std::pair<Verb, std::string_view>, 4> values{{
+  static constexpr std::array<std::pair<Verb, std::string_view>, 4> kValues{{
       {Verb::add, "add"},
       {Verb::remove, "remove"},
       {Verb::join, "join"},
@@ -21,21 +21,21 @@ struct EnumNames<Verb> {
 };
 template <>
 struct EnumNames<GroupList> {
-  static constexpr std::array<std::pair<GroupList, std::string_view>, 2> values{{
+  static constexpr std::array<std::pair<GroupList, std::string_view>, 2> kValues{{
       {GroupList::configured, "configured"},
       {GroupList::kernel, "kernel"},
   }};
 };
 template <>
 struct EnumNames<Family> {
-  static constexpr std::array<std::pair<Family, std::string_view>, 2> values{{
+  static constexpr std::array<std::pair<Family, std::string_view>, 2> kValues{{
       {Family::ipv4, "ipv4"},
       {Family::ipv6, "ipv6"},
   }};
 };
 template <>
 struct EnumNames<RouteList> {
-  static constexpr std::array<std::pair<RouteList, std::string_view>, 3> values{{
+  static constexpr std::array<std::pair<RouteList, std::string_view>, 3> kValues{{
       {RouteList::any_source, "any_source"},
       {RouteList::exact, "exact"},
       {RouteList::kernel, "kernel"},
@@ -43,7 +43,7 @@ struct EnumNames<RouteList> {
 };
 template <>
 struct EnumNames<RouteState> {
-  static constexpr std::array<std::pair<RouteState, std::string_view>, 3> values{{
+  static constexpr std::array<std::pair<RouteState, std::string_view>, 3> kValues{{
       {RouteState::active, "active"},
       {RouteState::waiting, "waiting"},
       {RouteState::refused, "refused"},
@@ -51,7 +51,7 @@ struct EnumNames<RouteState> {
 };
 template <>
 struct EnumNames<PendingKind> {
-  static constexpr std::array<std::pair<PendingKind, std::string_view>, 3> values{{
+  static constexpr std::array<std::pair<PendingKind, std::string_view>, 3> kValues{{
       {PendingKind::mroute, "mroute"},
       {PendingKind::mgroup, "mgroup"},
       {PendingKind::phyint, "phyint"},
@@ -59,7 +59,7 @@ struct EnumNames<PendingKind> {
 };
 template <>
 struct EnumNames<ErrorCode> {
-  static constexpr std::array<std::pair<ErrorCode, std::string_view>, 16> values{{
+  static constexpr std::array<std::pair<ErrorCode, std::string_view>, 16> kValues{{
       {ErrorCode::usage, "usage"},
       {ErrorCode::config, "config"},
       {ErrorCode::invalid_argument, "invalid_argument"},

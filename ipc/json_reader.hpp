@@ -12,22 +12,22 @@
 #include <utility>
 #include <vector>
 
-/// Reading JSON values of unknown origin into our types without exceptions. Every `read` says
+/// Reading JSON kValues of unknown origin into our types without exceptions. Every `read` says
 /// whether the value had the type asked for.
 namespace mcast::ipc {
 
 using Json = nlohmann::json;
 
-/// Specialised for the enumerations that appear in messages: `values` pairs each with its text.
+/// Specialised for the enumerations that appear in messages: `kValues` pairs each with its text.
 template <class E>
 struct EnumNames;
 
 template <class E>
-concept NamedEnum = requires { EnumNames<E>::values.size(); };
+concept NamedEnum = requires { EnumNames<E>::kValues.size(); };
 
 template <NamedEnum E>
 [[nodiscard]] constexpr std::string_view name_of(E value) {
-  for (const auto& [candidate, name] : EnumNames<E>::values) {
+  for (const auto& [candidate, name] : EnumNames<E>::kValues) {
     if (candidate == value) return name;
   }
   return {};
@@ -36,7 +36,7 @@ template <NamedEnum E>
 template <NamedEnum E>
 [[nodiscard]] bool read(const Json& value, E& out) {
   if (!value.is_string()) return false;
-  for (const auto& [candidate, name] : EnumNames<E>::values) {
+  for (const auto& [candidate, name] : EnumNames<E>::kValues) {
     if (name == value.get_ref<const std::string&>()) {
       out = candidate;
       return true;

@@ -203,7 +203,8 @@ class Server::State final : public ConnectionOwner, public std::enable_shared_fr
     if (oldest == clients_.end()) return false;
     const auto threshold = std::chrono::steady_clock::now() - options_.limits.idle;
     if ((*oldest)->silent_since() > threshold) return false;
-    const auto client = *oldest;
+    // A copy keeps the client alive while it takes itself out of the list.
+    const auto client = *oldest;  // NOLINT(performance-unnecessary-copy-initialization)
     client->drop("it was silent and its place was needed");
     return true;
   }
