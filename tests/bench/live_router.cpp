@@ -96,7 +96,12 @@ LiveRouter::Load LiveRouter::load(const std::string& file) {
 void LiveRouter::converge(platform::MrouteKernel& kernel) {
   const auto now =
       std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch());
-  platform::converge(*engine_, kernel, now.count());
+  // As the daemon does: what was put is trusted when no departure waits to be heard of.
+  do {
+    link_events_ = 0;
+    platform::converge(*engine_, kernel, now.count());
+    require(platform::read_links(*engine_, *platform_.links, *this));
+  } while (link_events_ != 0);
 }
 
 bool LiveRouter::events_wait() const {
@@ -111,7 +116,7 @@ LiveRouter::Reaction LiveRouter::follow() {
   while (events_wait()) {
     const std::uint64_t before = change_count();
     const auto began = Clock::now();
-    require(platform_.links->read(*this));
+    require(platform::read_links(*engine_, *platform_.links, *this));
     converge(recorder);
     spent += seconds_since(began);
     if (change_count() == before) continue;
@@ -138,12 +143,15 @@ double LiveRouter::repeat(const std::vector<Op>& steps) {
 }
 
 void LiveRouter::link_changed(const Link& link) {
+  ++link_events_;
   engine_->link_changed(link);
 }
 void LiveRouter::link_removed(IfIndex index) {
+  ++link_events_;
   engine_->link_removed(index);
 }
 void LiveRouter::links_relearned(std::span<const Link> links) {
+  ++link_events_;
   engine_->links_relearned(links);
 }
 

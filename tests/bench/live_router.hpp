@@ -57,6 +57,7 @@ class LiveRouter final : private platform::LinkSink {
   void converge(platform::MrouteKernel& kernel);
 
   platform::Platform platform_;
+  int link_events_ = 0;  ///< passed on since last looked
   std::unique_ptr<Engine> engine_;
 };
 
