@@ -3,8 +3,8 @@
 
 #include <doctest/doctest.h>
 
-#include <nlohmann/json.hpp>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "tests/unit/ipc_running_server.hpp"
