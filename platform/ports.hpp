@@ -98,9 +98,9 @@ class LinkSource {
   /// Reads all that waits. A loss of events is handled inside: everything is learned anew and
   /// reported by links_relearned. An error here means that the source is unusable.
   virtual Result<void> read(LinkSink& sink) = 0;
-  /// In how many milliseconds read() should be called again although nothing new came: a relearn was
-  /// interrupted by further changes and has to be repeated, or not all that waited was read. -1: all
-  /// that the kernel had sent has been passed on.
+  /// In how many milliseconds read() should be called again although nothing new came: a relearn
+  /// was interrupted by further changes and has to be repeated, or not all that waited was read.
+  /// -1: all that the kernel had sent has been passed on.
   [[nodiscard]] virtual Milliseconds retry_in() const = 0;
 };
 

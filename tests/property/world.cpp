@@ -125,8 +125,11 @@ void World::rest() {
     converge();
     const auto deadline = engine_.next_deadline();
     if (!deadline) {
+      // As the daemon does: an event that comes after the steps is followed too.
+      link_events_ = 0;
       static_cast<void>(platform::read_links(engine_, kernel_, *this));
-      break;
+      if (link_events_ == 0) break;
+      continue;
     }
     if (round == kPatience) throw Objection("the engine never comes to rest");
     if (*deadline > now_) kernel_.advance(*deadline - now_);

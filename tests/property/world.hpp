@@ -114,9 +114,19 @@ class World final : private platform::LinkSink, private platform::UpcallSink {
  private:
   class Watch;
 
-  void link_changed(const Link& link) override { engine_.link_changed(link); }
-  void link_removed(IfIndex index) override { engine_.link_removed(index); }
-  void links_relearned(std::span<const Link> links) override { engine_.links_relearned(links); }
+  void link_changed(const Link& link) override {
+    ++link_events_;
+    engine_.link_changed(link);
+  }
+  void link_removed(IfIndex index) override {
+    ++link_events_;
+    engine_.link_removed(index);
+  }
+  void links_relearned(std::span<const Link> links) override {
+    ++link_events_;
+    engine_.links_relearned(links);
+  }
+  int link_events_ = 0;  ///< passed on since last looked
   void upcall(const Upcall& upcall) override;
 
   void act(const Command& command);
