@@ -131,6 +131,8 @@ class Table {
   std::uint32_t acquire_single_fanout(std::uint32_t rule);
   void release_fanout(std::uint32_t fanout);
   void update_flow_from_rules(std::uint32_t flow);
+  /// Makes numbers of paths a set: sorted, each once.
+  [[nodiscard]] static PathSet distinct(PathSet paths);
   [[nodiscard]] PathSet exact_paths(std::uint32_t flow) const;
   void mark_dirty(std::uint32_t flow);
   void collect_if_unused(std::uint32_t flow);

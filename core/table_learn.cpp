@@ -57,9 +57,7 @@ Table::Match Table::match_template(const FlowKey& key, const Link& arrival) cons
     }
     Match& best = exact.first_rule != kNone ? exact : wildcard;
     if (best.first_rule == kNone) continue;
-    std::ranges::sort(best.paths);
-    const auto repeated = std::ranges::unique(best.paths);
-    best.paths.erase(repeated.begin(), repeated.end());
+    best.paths = distinct(std::move(best.paths));
     return best;
   }
   return {};

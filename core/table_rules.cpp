@@ -102,15 +102,19 @@ void Table::collect_if_unused(std::uint32_t id) {
 
 // --- Static rules --------------------------------------------------------------------------------
 
+Table::PathSet Table::distinct(PathSet paths) {
+  std::ranges::sort(paths);
+  const auto repeated = std::ranges::unique(paths);
+  paths.erase(repeated.begin(), repeated.end());
+  return paths;
+}
+
 Table::PathSet Table::exact_paths(std::uint32_t id) const {
   PathSet paths;
   for (std::uint32_t rule = flows_[id].first_rule; rule != kNone; rule = rules_[rule].next) {
     paths.push_back(rules_[rule].path);
   }
-  std::ranges::sort(paths);
-  const auto repeated = std::ranges::unique(paths);
-  paths.erase(repeated.begin(), repeated.end());
-  return paths;
+  return distinct(std::move(paths));
 }
 
 void Table::update_flow_from_rules(std::uint32_t id) {
