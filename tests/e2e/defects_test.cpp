@@ -4,10 +4,12 @@
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/lab.hpp"
+#include "tests/support/packet_forge.hpp"
 #include "tests/support/raw_mrouter.hpp"
 
 namespace mcast::testing {
@@ -366,6 +368,82 @@ TEST_CASE("defect 20: a reload that removes an outbound interface stops forwardi
     REQUIRE(daemon.ctl({"reload"}).exit_code == 0);
     CHECK(removed.blocked(control));
     CHECK(kept.undisturbed());
+  }
+}
+
+// --- Flows that are learned ----------------------------------------------------------------------
+
+TEST_CASE("defect 3: show works after an interface flap while an unmatched stream runs") {
+  for (const auto& family : kFamilies) {
+    CAPTURE(family.name);
+    Lab lab;
+    const Daemon daemon(lab.router(), "mroute from eth0 group " + family.group + " to eth1\n");
+    Flow flow(lab.sender, lab.first, family.group);
+    REQUIRE(flow.passes());
+    MulticastSender unmatched = lab.sender.sender(family.other_group);
+    BackgroundFlow stream(unmatched, std::chrono::milliseconds(1));
+    for (const std::string flapping : {"eth1", "eth0"}) {
+      CAPTURE(flapping);
+      lab.net.pull(flapping);
+      CHECK(daemon.ctl({"-d", "show", "routes"}).exit_code == 0);
+      lab.net.plug(flapping, flapping == "eth0" ? lab.sender : lab.first);
+      for (const std::string list : {"routes", "groups", "interfaces", "pending"})
+        CHECK(daemon.ctl({"-d", "show", list}).exit_code == 0);
+      CHECK(flow.passes());
+      CHECK(daemon.eventually([&] { return !kernel_route(daemon, family.other_group).is_null(); }));
+    }
+    CHECK(daemon.running());
+  }
+}
+
+TEST_CASE("defect 11: a source that moves to another inbound interface is followed, as one entry") {
+  for (const auto& family : kFamilies) {
+    CAPTURE(family.name);
+    Lab lab;
+    Host& elsewhere = lab.net.add_host();
+    lab.net.plug("eth3", elsewhere);
+    elsewhere.net().add_address(Host::kLan, family.source + "/32");
+    std::string rules;
+    for (const std::string in : {"eth0", "eth3"})
+      rules += fmt::format("mroute from {} group {} to eth1\n", in, family.group);
+    const Daemon daemon(lab.router(), rules);
+    Flow before(lab.sender, lab.first, family.group);
+    REQUIRE(before.passes());
+    Flow after(elsewhere, lab.first, family.group, family.source);
+    CHECK(after.passes());
+    const Json routes = show(daemon, "routes")["routes"]["kernel"];
+    REQUIRE(routes.size() == 1);
+    CHECK(routes[0]["source"] == family.source);
+    CHECK(routes[0]["iif"] == "eth3");
+    // What the kernel itself lists: a line of headings and one entry.
+    const auto cache =
+        lab.router().read_proc_net(family.name == "IPv4" ? "ip_mr_cache" : "ip6_mr_cache");
+    CHECK(std::ranges::count(cache, '\n') == 2);
+  }
+}
+
+TEST_CASE("defect 13: flows that match nothing take a bounded share of the kernel") {
+  constexpr std::size_t kMost = 4096;  // as mcastd(8) says
+  for (const auto& family : kFamilies) {
+    CAPTURE(family.name);
+    Lab lab;
+    const bool v4 = family.name == "IPv4";
+    const Daemon daemon(lab.router(), "mroute from eth0 group " + family.group + " to eth1\n",
+                        {.log_level = "notice"});
+    Bystander good(lab.sender, lab.first, family.group);
+    PacketForge forge(lab.sender.net(), Host::kLan);
+    std::vector<PacketForge::Addresses> junk;
+    for (const std::string& group : count_up(v4 ? "239.77.0.0" : "ff1e:77::", kMost + 2000))
+      junk.push_back({family.source, group});
+    forge.send(forge.make(junk));
+    Flow last(lab.sender, lab.first, family.group);
+    CHECK(last.passes());
+    const auto entries = [&] {
+      const auto cache = lab.router().read_proc_net(v4 ? "ip_mr_cache" : "ip6_mr_cache");
+      return static_cast<std::size_t>(std::ranges::count(cache, '\n')) - 1;
+    };
+    CHECK(daemon.eventually([&] { return entries() == kMost + 1; }));
+    CHECK(good.undisturbed());
   }
 }
 

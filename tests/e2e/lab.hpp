@@ -49,8 +49,9 @@ struct Flow {
   MulticastSender sender;
   MulticastReceiver receiver;
 
-  Flow(const Host& from, const Host& to, const std::string& group)
-      : sender(from.sender(group)), receiver(to.receiver(group)) {}
+  /// `source` is one of the sender's addresses; empty: its first.
+  Flow(const Host& from, const Host& to, const std::string& group, const std::string& source = {})
+      : sender(from.sender(group, {.source = source})), receiver(to.receiver(group)) {}
   Verdict passes(Duration patience = kPatience) { return expect_flow(sender, receiver, patience); }
   Verdict blocked(Flow& control) {
     return expect_no_flow(sender, receiver, control.sender, control.receiver);

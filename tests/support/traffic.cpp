@@ -256,9 +256,9 @@ bool MulticastReceiver::await(const MulticastSender& sender, std::uint64_t seque
   return true;
 }
 
-const FlowAccount& MulticastReceiver::account(const MulticastSender& sender) {
+const FlowAccount& MulticastReceiver::account(std::uint64_t flow) {
   drain();
-  return accounts_[sender.flow()];
+  return accounts_[flow];
 }
 
 std::ostream& operator<<(std::ostream& out, const Verdict& verdict) {

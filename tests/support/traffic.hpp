@@ -90,7 +90,10 @@ class MulticastReceiver {
   /// Waits for a packet of `sender` numbered `sequence` or higher.
   bool await(const MulticastSender& sender, std::uint64_t sequence, Duration patience);
 
-  [[nodiscard]] const FlowAccount& account(const MulticastSender& sender);
+  [[nodiscard]] const FlowAccount& account(const MulticastSender& sender) {
+    return account(sender.flow());
+  }
+  [[nodiscard]] const FlowAccount& account(std::uint64_t flow);
 
  private:
   Fd socket_;
