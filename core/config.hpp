@@ -32,10 +32,17 @@ struct Path {
   auto operator<=>(const Path&) const = default;
 };
 
-/// mroute from IIF [source S[/LEN]] group G[/LEN] [to OIF ...]
+/// mroute from IIF [source S[/LEN]] [except S[/LEN],...] group G[/LEN] [scope OP SCOPE] [to OIF
+/// ...]
+///
+/// What `except` and `scope` leave out are rules of their own, which follow theirs: stop filters
+/// for a longer prefix. The order in which rules match does the rest.
 struct RouteRule {
   Prefix source;  ///< length 0: any source
   Prefix group;
+  /// One group from any source that the kernel is to forward without asking about each source.
+  bool native = false;
+  bool exception = false;  ///< left out of the rule before it that is none
   PathId path;
   Location where;
   /// One source and one group: needs no upcall to be installed.
@@ -48,6 +55,7 @@ struct JoinRule {
   std::optional<Prefix> source;  ///< none: any source
   Prefix group;
   Location where;
+  bool by_route = false;  ///< the word `join` of a route
 };
 
 /// phyint IFNAME [enable|disable] [mrdisc] [ttl-threshold N]
@@ -86,6 +94,8 @@ struct Config {
   std::vector<RouteRule> routes;
   std::vector<JoinRule> joins;
   std::vector<InterfaceRule> interfaces;
+  /// `any-source native`: what routes are that say neither `native` nor `learned`.
+  bool native_by_default = false;
 };
 
 struct Diagnostic {
@@ -113,6 +123,14 @@ class FileReader {
 
 /// Largest configuration file accepted, in bytes; all included files count together.
 inline constexpr std::size_t kMaxConfigBytes = std::size_t{256} << 20;
+/// Sources that one `except` may list.
+inline constexpr std::size_t kMaxExceptions = 1024;
+/// Stop filters that all `except` and `scope` of a configuration may lead to.
+inline constexpr std::size_t kMaxExceptionRules = std::size_t{1} << 20;
+/// Joins, each of one group and at most one source, that a single line or command may stand for,
+/// and all lines of a configuration together.
+inline constexpr std::uint64_t kMaxJoinsPerRule = 65536;
+inline constexpr std::uint64_t kMaxJoins = 4 * kMaxJoinsPerRule;
 /// Parsing gives up after this many errors.
 inline constexpr std::size_t kMaxDiagnostics = 50;
 

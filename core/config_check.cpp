@@ -65,6 +65,14 @@ bool same(const JoinRule& a, const JoinRule& b) {
   return std::tie(a.iif, a.source, a.group) == std::tie(b.iif, b.source, b.group);
 }
 
+/// Rules that come of a line which says more, and which has to stay.
+bool is_part_of_another(const RouteRule& rule) {
+  return rule.exception;
+}
+bool is_part_of_another(const JoinRule& rule) {
+  return rule.by_route;
+}
+
 class Checker {
  public:
   Checker(Config& config, DiagnosticList& diagnostics)
@@ -74,6 +82,7 @@ class Checker {
     find_repetitions(config_.routes);
     find_repetitions(config_.joins);
     find_blocked_routes();
+    find_one_sided_exceptions();
     settle_interfaces();
   }
 
@@ -82,6 +91,7 @@ class Checker {
   void find_repetitions(const std::vector<Rule>& rules) {
     FirstSeen seen(rules.size());
     for (std::uint32_t i = 0; i < rules.size(); ++i) {
+      if (is_part_of_another(rules[i])) continue;
       const auto first = seen.find_or_add(
           hash_of(rules[i]), i, [&](std::uint32_t other) { return same(rules[other], rules[i]); });
       if (first != i) {
@@ -121,6 +131,58 @@ class Checker {
              std::min(rule.where, first.where));
       }
     }
+  }
+
+  /// Several lines that forward the same, of which some leave out what others do not.
+  void find_one_sided_exceptions() {
+    using Route = std::tuple<std::uint32_t, Prefix, Prefix>;
+    struct Lines {
+      std::vector<std::uint32_t> routes;
+      std::map<std::pair<Prefix, Prefix>, std::vector<std::uint32_t>> exceptions;
+    };
+    const auto& routes = config_.routes;
+    if (std::ranges::none_of(routes, &RouteRule::exception)) return;
+    const std::vector<std::uint32_t> inbound = inbound_numbers();
+    const auto route_of = [&](const RouteRule& rule) {
+      return Route{inbound[rule.path.value], rule.source, rule.group};
+    };
+    std::map<Route, Lines> by_route;
+    std::uint32_t owner = 0;
+    for (std::uint32_t i = 0; i < routes.size(); ++i) {
+      if (!routes[i].exception) {
+        owner = i;
+      } else {
+        by_route[route_of(routes[owner])].exceptions[{routes[i].source, routes[i].group}].push_back(
+            owner);
+      }
+    }
+    for (std::uint32_t i = 0; i < routes.size(); ++i) {
+      if (routes[i].exception || config_.paths[routes[i].path].oifs.empty()) continue;
+      const auto found = by_route.find(route_of(routes[i]));
+      if (found != by_route.end()) found->second.routes.push_back(i);
+    }
+    for (const auto& [route, lines] : by_route) {
+      for (const auto& [exception, owners] : lines.exceptions) {
+        if (owners.size() != lines.routes.size())
+          warn_of_one_sided(exception, owners, lines.routes);
+      }
+    }
+  }
+
+  /// Both lists of lines are in ascending order.
+  void warn_of_one_sided(const std::pair<Prefix, Prefix>& exception,
+                         const std::vector<std::uint32_t>& owners,
+                         const std::vector<std::uint32_t>& all) {
+    const auto [owner, other] = std::ranges::mismatch(owners, all);
+    const RouteRule& lacks = config_.routes[*other];
+    const RouteRule& has = config_.routes[owners.front()];
+    const bool by_source = exception.first != lacks.source;
+    if (!diagnostics_.keeps_warnings()) return diagnostics_.drop_warning();
+    diagnostics_.warning(
+        config_.files[has.where.file], has.where.line, 0,
+        fmt::format("blocks {} for {} too, which forwards the same group from the same interface",
+                    (by_source ? exception.first : exception.second).to_string(),
+                    place(lacks.where)));
   }
 
   /// For each path a number that is equal where the inbound pattern is.

@@ -13,15 +13,6 @@
 namespace mcast {
 namespace {
 
-constexpr std::string_view kFrom = "from";
-constexpr std::string_view kSource = "source";
-constexpr std::string_view kGroup = "group";
-constexpr std::string_view kTo = "to";
-
-bool is_clause_keyword(std::string_view word) {
-  return word == kFrom || word == kSource || word == kGroup || word == kTo;
-}
-
 std::string did_you_mean(std::string_view match) {
   return fmt::format("; did you mean \"{}\"?", match);
 }
@@ -43,11 +34,14 @@ void ConfigParser::parse_line(std::span<const Word> words) {
   if (keyword == "mgroup" || keyword == "ssmgroup") return parse_mgroup(words);
   if (keyword == "phyint") return parse_phyint(words);
   if (keyword == "include") return parse_include(words);
+  if (keyword == "any-source") return parse_any_source(words);
 
-  const auto match = closest_match(keyword, {"phyint", "mgroup", "ssmgroup", "mroute", "include"});
+  const auto match =
+      closest_match(keyword, {"phyint", "mgroup", "ssmgroup", "mroute", "any-source", "include"});
   error(words[0], fmt::format("{}: no such keyword{}", in_quotes(keyword),
                               match ? did_you_mean(*match)
-                                    : "; a line begins with phyint, mgroup, mroute or include"));
+                                    : "; a line begins with phyint, mgroup, mroute, any-source or "
+                                      "include"));
 }
 
 void ConfigParser::parse_mroute(std::span<const Word> words) {
@@ -62,8 +56,10 @@ void ConfigParser::parse_mroute(std::span<const Word> words) {
     warning(*clauses->group, fmt::format("{}: no kernel forwards groups of this scope",
                                          in_quotes(clauses->group->text)));
   }
-  result_.config.routes.push_back(
-      {flow->source.value_or(Prefix::any(group.family())), group, *path, where(words[0])});
+  const auto exceptions = read_exceptions(*clauses, *flow);
+  if (!exceptions || !check_options(*clauses, *flow, *exceptions)) return;
+  add_route(*clauses, *flow, *path, where(words[0]), *exceptions);
+  if (clauses->join != nullptr) add_join(*clauses, *flow, words[0], true);
 }
 
 void ConfigParser::parse_mgroup(std::span<const Word> words) {
@@ -71,111 +67,30 @@ void ConfigParser::parse_mgroup(std::span<const Word> words) {
   if (!clauses) return;
   const auto flow = read_flow(*clauses, words[0]);
   if (!require_from(*clauses, words[0])) return;
-  auto iif = interface_word(clauses->from->text);
-  if (!iif) return error(*clauses->from, std::move(iif.error().message));
-  if (!flow) return;
-  result_.config.joins.push_back({std::move(*iif), flow->source, flow->group, where(words[0])});
+  if (const auto iif = interface_word(clauses->from->text); !iif) {
+    return error(*clauses->from, iif.error().message);
+  }
+  if (flow) add_join(*clauses, *flow, words[0], false);
 }
 
-/// Null for a word that is no keyword of these lines; "to" is not asked for here.
-const Word** ConfigParser::slot_of(Clauses& clauses, std::string_view keyword) {
-  if (keyword == kFrom) return &clauses.from;
-  if (keyword == kSource) return &clauses.source;
-  if (keyword == kGroup) return &clauses.group;
-  return nullptr;
-}
-
-std::optional<ConfigParser::Clauses> ConfigParser::read_clauses(std::span<const Word> words) {
-  Clauses clauses;
-  for (std::size_t at = 1; at < words.size(); at += 2) {
-    const Word& word = words[at];
-    if (const Word** slot = slot_of(clauses, word.text)) {
-      if (!take_argument(words, at, slot)) return std::nullopt;
-    } else if (word.text == kTo && words[0].text == "mroute") {
-      clauses.oifs = words.subspan(at + 1);
-      for (std::size_t i = at + 1; i < words.size(); ++i) {
-        if (!check_misplaced(clauses, words, i)) return std::nullopt;
-      }
-      return clauses;
-    } else {
-      unexpected_word(clauses, words[0], word);
-      return std::nullopt;
-    }
+/// The words have been checked; prefixes may still stand for more joins than anybody wants.
+void ConfigParser::add_join(const Clauses& clauses, const Flow& flow, const Word& statement,
+                            bool by_route) {
+  const std::uint64_t count = join_count(flow.source, flow.group);
+  if (count > kMaxJoinsPerRule) {
+    return error(*clauses.group, too_many_joins(clauses.group->text));
   }
-  return clauses;
-}
-
-/// Takes the word after the keyword at `at`.
-bool ConfigParser::take_argument(std::span<const Word> words, std::size_t at, const Word** slot) {
-  const Word& keyword = words[at];
-  if (*slot != nullptr) {
-    error(keyword, fmt::format("\"{}\" is given twice in one line", keyword.text));
-    return false;
+  joins_ += count;
+  if (joins_ > kMaxJoins && joins_ - count <= kMaxJoins) {
+    error(*clauses.group, fmt::format("{}: all lines together join more than {} groups and sources "
+                                      "from here on; use longer prefixes",
+                                      in_quotes(clauses.group->text), kMaxJoins));
   }
-  const char* const what = keyword.text == kFrom ? "an interface name" : "an address";
-  if (at + 1 == words.size()) {
-    error(keyword, fmt::format("\"{}\" needs {} after it", keyword.text, what));
-    return false;
-  }
-  const Word& argument = words[at + 1];
-  // An interface may be called like a keyword; then another keyword follows it.
-  const bool could_be_name =
-      keyword.text == kFrom && at + 2 < words.size() && is_clause_keyword(words[at + 2].text);
-  if (is_clause_keyword(argument.text) && !could_be_name) {
-    error(argument,
-          fmt::format("\"{}\" needs {} after it, not \"{}\"", keyword.text, what, argument.text));
-    return false;
-  }
-  *slot = &argument;
-  return true;
-}
-
-/// "to" takes all that is left of the line. A keyword there is taken for an interface's name unless
-/// it can only be meant as a keyword.
-bool ConfigParser::check_misplaced(const Clauses& clauses, std::span<const Word> words,
-                                   std::size_t at) {
-  const Word& word = words[at];
-  if (!is_clause_keyword(word.text) || word.text == kTo) return true;
-  Clauses copy = clauses;
-  const bool missing = *slot_of(copy, word.text) == nullptr;
-  const bool address_follows = at + 1 < words.size() && looks_like_address(words[at + 1].text);
-  if (!address_follows && !(missing && word.text == kFrom && at + 1 < words.size())) return true;
-  error(word, fmt::format("\"{}\" comes too late: \"to\" takes the rest of the line as interfaces; "
-                          "move it before \"to\"",
-                          word.text));
-  return false;
-}
-
-void ConfigParser::unexpected_word(const Clauses& clauses, const Word& statement,
-                                   const Word& word) {
-  const bool routes = statement.text == "mroute";
-  const auto prefix = Prefix::parse(word.text);
-  const bool group = prefix && prefix->address().is_multicast();
-  std::vector<std::string_view> keywords = {kFrom, kSource, kGroup};
-  if (routes) keywords.push_back(kTo);
-  const auto match = closest_match(word.text, keywords);
-  const bool name = !looks_like_address(word.text);
-  std::string reason;
-  if (!routes && word.text == kTo) {
-    reason = fmt::format("{} only joins, it has no outbound interfaces; use mroute to forward",
-                         statement.text);
-  } else if (group && clauses.group == nullptr) {
-    reason = "unexpected; write \"group\" before it";
-  } else if (prefix && !group && clauses.source == nullptr) {
-    reason = "unexpected; write \"source\" before it";
-  } else if (!name && !prefix) {
-    reason = prefix.error().message;
-  } else if (match) {
-    reason = "no such keyword" + did_you_mean(*match);
-  } else if (name && clauses.from == nullptr) {
-    reason = "unexpected; write \"from\" before the inbound interface";
-  } else if (name && routes && clauses.group != nullptr) {
-    reason = "unexpected; write \"to\" before the outbound interfaces";
-  } else {
-    reason = routes ? "unexpected; source, group or to can stand here"
-                    : "unexpected; source or group can stand here";
-  }
-  error(word, fmt::format("{}: {}", in_quotes(word.text), reason));
+  result_.config.joins.push_back({.iif = interface_word(clauses.from->text).value(),
+                                  .source = flow.source,
+                                  .group = flow.group,
+                                  .where = where(statement),
+                                  .by_route = by_route});
 }
 
 std::optional<ConfigParser::Flow> ConfigParser::read_flow(const Clauses& clauses,

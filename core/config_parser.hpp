@@ -28,11 +28,25 @@ class ConfigParser {
     const Word* from = nullptr;
     const Word* source = nullptr;
     const Word* group = nullptr;
+    const Word* except = nullptr;  ///< the keyword
+    std::span<const Word> excepted;
+    const Word* scope = nullptr;  ///< the keyword; two words follow it
+    const Word* join = nullptr;
+    const Word* native = nullptr;
+    const Word* learned = nullptr;
     std::span<const Word> oifs;
   };
   struct Flow {
     std::optional<Prefix> source;  ///< none: any source
     Prefix group;
+    [[nodiscard]] Prefix source_prefix() const {
+      return source.value_or(Prefix::any(group.family()));
+    }
+  };
+  /// What a route's `except` and `scope` leave out.
+  struct Exceptions {
+    std::vector<Prefix> sources;
+    std::vector<Prefix> groups;
   };
   struct OpenFile {
     std::uint32_t file = 0;
@@ -56,14 +70,36 @@ class ConfigParser {
   void parse_mgroup(std::span<const Word> words);
   void parse_phyint(std::span<const Word> words);
   void parse_include(std::span<const Word> words);
+  void parse_any_source(std::span<const Word> words);
 
+  // config_clauses.cpp
   std::optional<Clauses> read_clauses(std::span<const Word> words);
   const Word** slot_of(Clauses& clauses, std::string_view keyword);
   bool require_from(const Clauses& clauses, const Word& statement);
   bool take_argument(std::span<const Word> words, std::size_t at, const Word** slot);
+  bool read_option(Clauses& clauses, const Word& word);
+  std::size_t read_except(Clauses& clauses, std::span<const Word> words, std::size_t at);
+  std::size_t read_scope(Clauses& clauses, std::span<const Word> words, std::size_t at);
+  std::size_t read_route_clause(Clauses& clauses, std::span<const Word> words, std::size_t at);
+  bool read_outputs(Clauses& clauses, std::span<const Word> words);
   bool check_misplaced(const Clauses& clauses, std::span<const Word> words, std::size_t at);
   void unexpected_word(const Clauses& clauses, const Word& statement, const Word& word);
   std::optional<Flow> read_flow(const Clauses& clauses, const Word& statement);
+
+  // config_options.cpp
+  std::optional<Exceptions> read_exceptions(const Clauses& clauses, const Flow& flow);
+  bool read_excepted(const Clauses& clauses, const Flow& flow, std::vector<Prefix>& sources);
+  std::optional<Prefix> read_excepted_source(const Word& item, const Prefix& source,
+                                             const Prefix& group);
+  void drop_repeated(const std::vector<Word>& items, std::vector<Prefix>& sources);
+  bool read_scope_filter(const Clauses& clauses, const Flow& flow, std::vector<Prefix>& groups);
+  bool check_options(const Clauses& clauses, const Flow& flow, const Exceptions& exceptions);
+  bool check_native(const Word& native, const Flow& flow, const Exceptions& exceptions);
+  void add_route(const Clauses& clauses, const Flow& flow, PathId path, Location where,
+                 const Exceptions& exceptions);
+  void add_join(const Clauses& clauses, const Flow& flow, const Word& statement, bool by_route);
+  void settle_any_source();
+
   std::optional<PathId> read_path(const Clauses& clauses, const Word& statement);
   std::optional<KnownPath> build_path(const Clauses& clauses);
   bool read_phyint_word(std::span<const Word> words, std::size_t& at, InterfaceRule& rule);
@@ -90,6 +126,16 @@ class ConfigParser {
   std::string path_text_;  ///< scratch, and the text of last_path_
   std::string last_path_text_;
   KnownPath last_path_;
+
+  struct AnySource {
+    bool native = false;
+    Location where;
+  };
+  std::optional<AnySource> any_source_;
+  /// Numbers of the routes that say `native` or `learned`, ascending.
+  std::vector<std::uint32_t> chosen_;
+  std::size_t exceptions_ = 0;  ///< rules that came of `except` and `scope` so far
+  std::uint64_t joins_ = 0;     ///< that all lines so far stand for
 };
 
 /// Looks for repetitions and contradictions between lines, which may be in any order and file.

@@ -2,6 +2,7 @@
 #include "core/config_words.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -92,6 +93,19 @@ bool means_any_source(const Prefix& source) {
   return source.is_any() || (source.is_host() && source.address().is_unspecified());
 }
 
+std::uint64_t join_count(const std::optional<Prefix>& source, const Prefix& group) {
+  const std::uint64_t groups = group.size();
+  const std::uint64_t sources = source ? source->size() : 1;
+  const std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+  return groups > most / sources ? most : groups * sources;
+}
+
+std::string too_many_joins(std::string_view group) {
+  return fmt::format(
+      "{}: to join it stands for more than {} groups and sources; use longer prefixes",
+      in_quotes(group), kMaxJoinsPerRule);
+}
+
 namespace {
 
 struct Target {
@@ -148,6 +162,9 @@ Result<JoinWords> parse_join_words(const std::vector<std::string>& words) {
     return fail(ErrorCode::usage,
                 fmt::format("{}: a group is joined on one interface; nothing follows the group",
                             in_quotes(words[target.used])));
+  }
+  if (join_count(target.source, target.group) > kMaxJoinsPerRule) {
+    return fail(ErrorCode::limit_reached, too_many_joins(words[target.used - 1]));
   }
   return JoinWords{std::move(target.iif), target.source, target.group};
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,5 +28,9 @@ namespace mcast {
                                          const std::optional<Prefix>& group);
 /// Whether the source stands for any: 0.0.0.0 and ::, alone or as /0.
 [[nodiscard]] bool means_any_source(const Prefix& source);
+
+/// How many joins it takes to receive these, saturating.
+[[nodiscard]] std::uint64_t join_count(const std::optional<Prefix>& source, const Prefix& group);
+[[nodiscard]] std::string too_many_joins(std::string_view group);
 
 }  // namespace mcast

@@ -150,7 +150,12 @@ void Engine::set_config(Config config) {
     } else {
       s.rules.paths.add_reference(path);
     }
-    const std::uint32_t id = s.rules.add(Rule{route.source, route.group, path, route.where, kNone});
+    const std::uint32_t id = s.rules.add(Rule{.source = route.source,
+                                              .group = route.group,
+                                              .native = route.native,
+                                              .exception = route.exception,
+                                              .path = path,
+                                              .where = route.where});
     s.table_of(s.rules[id]).attach(id);
   }
   for (const auto& [key, table] : s.tables) table->end_replacing_rules();

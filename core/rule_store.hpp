@@ -16,6 +16,8 @@ namespace mcast {
 struct Rule {
   Prefix source;
   Prefix group;
+  bool native = false;         ///< see RouteRule
+  bool exception = false;      ///< see RouteRule
   std::uint32_t path = kNone;  ///< in RuleStore::paths; kNone: the record is unused
   Location where;
   std::uint32_t next = kNone;  ///< the next rule of the same flow or template
@@ -30,7 +32,7 @@ class RuleStore {
   RefPool<Path> paths;
 
   std::uint32_t add(const Prefix& source, const Prefix& group, const Path& path, Location where) {
-    return add(Rule{source, group, paths.acquire(path), where, kNone});
+    return add(Rule{.source = source, .group = group, .path = paths.acquire(path), .where = where});
   }
   /// Takes over the reference that `rule.path` stands for.
   std::uint32_t add(const Rule& rule) {

@@ -48,10 +48,18 @@ class Parts final : public FileReader {
   std::vector<std::string> parts_;
 };
 
+/// Words that are options of a route where they stand last.
+bool is_reserved(const std::string& name) {
+  return name == "join" || name == "native" || name == "learned";
+}
+
 std::string to_line(const RouteRule& rule, const Path& path) {
   std::string line = "mroute from " + path.iif.to_string() + " source " + rule.source.to_string() +
-                     " group " + rule.group.to_string() + " to";
-  for (const auto& oif : path.oifs) line += ' ' + oif.to_string();
+                     " group " + rule.group.to_string() + (rule.native ? " native to" : " to");
+  for (const auto& oif : path.oifs) {
+    const std::string name = oif.to_string();
+    line += ' ' + name + (is_reserved(name) ? ":0" : "");
+  }
   return line + '\n';
 }
 
@@ -72,6 +80,7 @@ void check_round_trip(const Config& config) {
   for (const RouteRule& rule : config.routes) {
     require(rule.group.address().is_multicast());
     require(rule.source.family() == rule.group.family());
+    require(!rule.native || (rule.source.is_any() && rule.group.is_host() && !rule.exception));
     require(rule.where.file < config.files.size() && rule.where.line > 0);
     text += to_line(rule, config.paths[rule.path]);
   }
@@ -82,7 +91,7 @@ void check_round_trip(const Config& config) {
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const RouteRule& a = config.routes[i];
     const RouteRule& b = parsed.config.routes[i];
-    require(a.source == b.source && a.group == b.group);
+    require(a.source == b.source && a.group == b.group && a.native == b.native);
     require(config.paths[a.path] == parsed.config.paths[b.path]);
   }
 }
