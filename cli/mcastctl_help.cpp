@@ -22,7 +22,7 @@ struct Topic {
 
 constexpr std::array<Topic, 10> kTopics{{
     {"add", "IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF ...]",
-     "Add a route or change its outbound interfaces",
+     "Add a route, or outbound interfaces to one",
      "Traffic of GROUP, from SOURCE or from any source, that arrives on IIF leaves on every\n"
      "OIF. Without an OIF it is blocked. A name ending in + stands for all interfaces that\n"
      "begin so.",

@@ -175,10 +175,19 @@ Result<void> Engine::add_route(const RouteWords& words) {
   if (!table.is_open() && !table.why_not_open().empty()) {
     return fail(ErrorCode::no_kernel_support, table.why_not_open());
   }
+  // As with lines of a file, outbound interfaces add up; `remove` takes them away.
+  Path merged{.iif = words.path.iif, .oifs = {}};
+  const auto extend = [&](const std::vector<InterfacePattern>& oifs) {
+    for (const auto& oif : oifs) {
+      if (std::ranges::count(merged.oifs, oif) == 0) merged.oifs.push_back(oif);
+    }
+  };
   for (const std::uint32_t id : table.rules_for(words.source, words.group, words.path.iif)) {
+    extend(s.rules.path_of(id).oifs);
     s.remove_rule(id);
   }
-  s.add_rule(words.source, words.group, words.path, Location{});
+  extend(words.path.oifs);
+  s.add_rule(words.source, words.group, merged, Location{});
   return {};
 }
 

@@ -227,15 +227,26 @@ void World::configure(const RulesText& rules) {
   oracle_.intend(rules_);
 }
 
-/// `add` of a route that exists changes its outbound interfaces. What is added or changed at run
+/// `add` of a route that exists adds outbound interfaces to it. What is added or changed at run
 /// time comes after all other rules.
 void World::add(const RouteText& rule, RulesText& rules) {
   const auto outcome = engine_.add_route(parse_route_words(words(rule)).value());
   log_.push_back(
       fmt::format("add: {}{}", to_string(rule), outcome ? "" : ": " + outcome.error().message));
   if (!outcome) return judge_refusal(rule.iif, rule.oifs, outcome.error());
+  RouteText merged = rule;
+  merged.oifs.clear();
+  const auto extend = [&](const std::vector<std::string>& oifs) {
+    for (const auto& oif : oifs) {
+      if (std::ranges::count(merged.oifs, oif) == 0) merged.oifs.push_back(oif);
+    }
+  };
+  for (const RouteText& other : rules.routes) {
+    if (same_route(other, rule)) extend(other.oifs);
+  }
+  extend(rule.oifs);
   std::erase_if(rules.routes, [&](const RouteText& r) { return same_route(r, rule); });
-  rules.routes.push_back(rule);
+  rules.routes.push_back(merged);
 }
 
 void World::add(const JoinText& rule, RulesText& rules) {
