@@ -4,11 +4,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <asio/post.hpp>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "core/config.hpp"
@@ -30,6 +33,27 @@ EngineOptions engine_options(const DaemonOptions& options, const KernelTraits& t
   engine.default_ipv4 = options.table.value_or(traits.ipv4.default_table);
   engine.default_ipv6 = options.table.value_or(traits.ipv6.default_table);
   return engine;
+}
+
+/// After a change of user the files of this instance may be there for good.
+void tell_what_stays(const DaemonOptions& options) {
+  for (const std::string& path : {options.pid_file, options.socket_path}) {
+    const auto folder = std::filesystem::path(path).parent_path();
+    if (::access(folder.empty() ? "." : folder.c_str(), W_OK) == 0) continue;
+    spdlog::info("{}: stays behind, empty or dead, when the daemon ends: {} may not remove it; the "
+                 "next start takes it over",
+                 path, options.user);
+  }
+}
+
+/// One number serves both families.
+Result<void> check_table(const std::optional<TableId>& table, const KernelTraits& traits) {
+  const std::uint32_t most = std::min(traits.ipv4.max_table, traits.ipv6.max_table);
+  if (!table || table->value <= most) return {};
+  return fail(ErrorCode::usage,
+              fmt::format("-t {}: no such routing table: this kernel has 1 to {} for IPv4 and 1 to "
+                          "{} for IPv6, and one number serves both",
+                          table->value, traits.ipv4.max_table, traits.ipv6.max_table));
 }
 
 void log_diagnostics(const std::vector<Diagnostic>& diagnostics) {
@@ -70,6 +94,7 @@ Result<void> Daemon::start() {
   platform::give_back_freed_memory();
   platform_ = TRY(platform::open_platform());
   const KernelTraits& traits = platform_.kernel->traits();
+  TRY(check_table(options_.table, traits));
   engine_ = std::make_unique<Engine>(traits, engine_options(options_, traits));
   TRY(load_at_start());
   TRY(open_tables());
@@ -88,6 +113,7 @@ Result<void> Daemon::start() {
   if (!options_.user.empty()) {
     const platform::Account account = TRY(platform::find_account(options_.user));
     TRY(platform::drop_privileges(account));
+    tell_what_stays(options_);
   }
   loaded();
   return {};
@@ -95,12 +121,11 @@ Result<void> Daemon::start() {
 
 /// Reads the file before anything is touched: a daemon that cannot start disturbs nothing.
 Result<void> Daemon::load_at_start() {
-  if (!options_.config_file_given) {
-    const auto probe = files_.read(options_.config_file, kMaxConfigBytes);
-    if (!probe && probe.error().code == ErrorCode::not_found) {
-      spdlog::warn("{}; waiting for commands", probe.error().message);
-      return {};
-    }
+  std::error_code error;
+  if (!options_.config_file_given && !std::filesystem::exists(options_.config_file, error) &&
+      !error) {
+    spdlog::warn("{}: there is no such file; waiting for commands", options_.config_file);
+    return {};
   }
   ParsedConfig parsed = parse_config(files_, options_.config_file);
   log_diagnostics(parsed.diagnostics);

@@ -195,8 +195,16 @@ Result<void> no_more_words(std::string_view command, const Words& words) {
                                             command, words.front(), command));
 }
 
-Result<void> parse_command(Invocation& invocation, Words words) {
+/// SMCRoute takes these for reload, though remove and restart begin so as well. With words after
+/// them somebody meant remove.
+bool is_old_reload(std::string_view program, const Words& words) {
+  return has_old_name(program) && words.size() == 1 &&
+         (words.front() == "r" || words.front() == "re");
+}
+
+Result<void> parse_command(std::string_view program, Invocation& invocation, Words words) {
   if (words.empty()) return {};
+  if (is_old_reload(program, words)) words.front() = "reload";
   const auto command = TRY(look_up<CommandKind>("command", words.front(), std::span(kCommands)));
   words.erase(words.begin());
   invocation.action = command.value.action;
@@ -251,7 +259,7 @@ Result<Invocation> parse_arguments(std::string_view program, const Words& argume
   TRY(options.parse());
   Invocation invocation = std::move(options.invocation());
   if (!options.action()) {
-    TRY(parse_command(invocation, std::move(options.words())));
+    TRY(parse_command(program, invocation, std::move(options.words())));
     return invocation;
   }
   invocation.action = *options.action();

@@ -22,6 +22,9 @@ namespace {
 using Words = std::vector<std::string>;
 
 constexpr std::string_view kDaemon = "smcrouted";
+/// The daemon's options that mean nothing here; those with a value.
+constexpr std::string_view kDaemonFlags = "Ns";
+constexpr std::string_view kDaemonOptions = "ceiImpPtu";
 /// How long a daemon that was just started may take until it answers: it may have a large file to
 /// read.
 constexpr std::chrono::seconds kStartPatience{60};
@@ -75,8 +78,16 @@ class FrontEndParser {
         case 'j':
           return parse_change('j', ipc::Verb::join, rest, 2, 2);
         case 'l':
+          if (front_end_.start && one_word_follows(rest)) return parse_daemon_option('l', rest);
           return parse_change('l', ipc::Verb::leave, rest, 2, 2);
         default:
+          if (front_end_.start && kDaemonFlags.contains(cluster[i])) {
+            front_end_.daemon_options.push_back({'-', cluster[i]});
+            break;
+          }
+          if (front_end_.start && kDaemonOptions.contains(cluster[i])) {
+            return parse_daemon_option(cluster[i], rest);
+          }
           return fail(ErrorCode::usage, fmt::format("-{}: no such option; see -h", cluster[i]));
       }
     }
@@ -88,6 +99,27 @@ class FrontEndParser {
       return fail(ErrorCode::usage, "-f: the name of a configuration file is missing");
     }
     front_end_.config_file = rest.empty() ? arguments_[next_++] : std::string(rest);
+    return {};
+  }
+
+  /// A level for the daemon to log; leaving a group takes two words.
+  [[nodiscard]] bool one_word_follows(std::string_view rest) const {
+    const auto is_word = [&](std::size_t at) {
+      return at < arguments_.size() && !arguments_[at].starts_with('-');
+    };
+    return rest.empty() ? is_word(next_) && !is_word(next_ + 1) : !is_word(next_);
+  }
+
+  Result<void> parse_daemon_option(char option, std::string_view rest) {
+    if (rest.empty() && next_ == arguments_.size()) {
+      return fail(ErrorCode::usage, fmt::format("-{}: a value is missing", option));
+    }
+    const std::string value = rest.empty() ? arguments_[next_++] : std::string(rest);
+    if (option == 'u') front_end_.socket = value;
+    if ((option == 'i' || option == 'I') && front_end_.socket.empty()) {
+      front_end_.socket = default_socket(value);
+    }
+    front_end_.daemon_options.insert(front_end_.daemon_options.end(), {{'-', option}, value});
     return {};
   }
 
@@ -148,6 +180,7 @@ Words daemon_arguments(const FrontEnd& front_end) {
   if (!front_end.config_file.empty()) {
     words.insert(words.end(), {"-f", front_end.config_file});
   }
+  words.insert(words.end(), front_end.daemon_options.begin(), front_end.daemon_options.end());
   if (front_end.debug || front_end.verbose) {
     words.insert(words.end(), {"-l", front_end.debug ? "debug" : "info"});
   }
@@ -170,7 +203,8 @@ int run_front_end(std::string_view program, std::string_view argv0, const Words&
   if (front_end.foreground) {
     return reporter.report(become(file, daemon_arguments(front_end)).error());
   }
-  const std::string socket = default_socket(default_identity(program));
+  const std::string socket =
+      front_end.socket.empty() ? default_socket(default_identity(program)) : front_end.socket;
   if (front_end.start) {
     const auto status = run_and_wait(file, daemon_arguments(front_end));
     if (!status) return reporter.report(status.error());

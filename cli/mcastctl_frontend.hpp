@@ -21,6 +21,10 @@ struct FrontEnd {
   bool verbose = false;
   bool debug = false;
   std::string config_file;  ///< empty: the daemon's default
+  /// Options after a leading -d that only the daemon has: the wrapper of SMCRoute 2 handed all of
+  /// them over.
+  std::vector<std::string> daemon_options;
+  std::string socket;  ///< where that daemon listens, as far as these options say
   using Step = std::variant<ipc::Command, Kill>;
   std::vector<Step> steps;  ///< in order
 };

@@ -41,7 +41,8 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
   return spdlog::level::debug;
 }
 
-/// While starting, a detached daemon still has the terminal, where errors are looked for.
+/// While it starts, a daemon that logs to syslog still writes to standard error too, where errors
+/// are looked for.
 void log_to(const DaemonOptions& options, bool terminal, bool syslog) {
   std::vector<spdlog::sink_ptr> sinks;
   if (terminal) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
@@ -86,7 +87,7 @@ int serve(const DaemonOptions& options, platform::Readiness& readiness) {
     spdlog::error("{}", started.error().message);
     return start_exit_code(started.error().code);
   }
-  if (!options.foreground) log_to(options, false, true);
+  if (!options.foreground || options.syslog) log_to(options, false, true);
   readiness.ready();
   notify_ready();
   daemon.run();

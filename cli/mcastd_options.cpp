@@ -33,9 +33,11 @@ Result<std::uint32_t> number(char option, std::string_view text, std::uint32_t l
 Result<LogLevel> log_level(std::string_view text) {
   using Name = std::pair<std::string_view, LogLevel>;
   // SMCRoute also takes syslog's names that lie between those it lists.
-  constexpr std::array<Name, 6> names{{{"none", LogLevel::none},
+  constexpr std::array<Name, 8> names{{{"none", LogLevel::none},
                                        {"err", LogLevel::error},
                                        {"error", LogLevel::error},
+                                       {"warn", LogLevel::notice},
+                                       {"warning", LogLevel::notice},
                                        {"notice", LogLevel::notice},
                                        {"info", LogLevel::info},
                                        {"debug", LogLevel::debug}}};
@@ -103,6 +105,8 @@ Result<void> apply(DaemonOptions& options, char option, std::string_view value) 
       break;
     case 't':
       options.table = TableId{TRY(number(option, value, 0, 0xffff'fffeU))};
+      // SMCRoute's number for the kernel's defaults.
+      if (options.table->value == 0) options.table.reset();
       break;
     case 'u':
       options.socket_path = value;
@@ -199,8 +203,8 @@ std::string daemon_usage(const DaemonOptions& options) {
       "  -p USER[:GROUP]\n"
       "            run as this user once the routing tables are open\n"
       "  -P FILE   write the process id here when ready ({3})\n"
-      "  -s        log to syslog even in the foreground\n"
-      "  -t ID     default routing table of rules that name none\n"
+      "  -s        log to syslog even in the foreground, not to standard error\n"
+      "  -t ID     default routing table of rules that name none, 0 the kernel's own\n"
       "  -u FILE   listen for {0}'s client on this socket ({4})\n"
       "  -v        show the version\n",
       options.program, options.config_file, options.identity, options.pid_file,

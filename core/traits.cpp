@@ -9,6 +9,9 @@ KernelTraits linux_traits() {
   traits.ipv6.ttl_thresholds = false;
   // linux/mroute6.h: mif6ctl.mif6c_pifi has 16 bits.
   traits.ipv6.max_ifindex = 0xffff;
+  // ipmr.c and ip6mr.c: an interface is named after the table, in 16 letters.
+  traits.ipv4.max_table = 999'999'999;
+  traits.ipv6.max_table = 99'999'999;
   // linux/rtnetlink.h: RT_TABLE_DEFAULT; net/ip6_fib.h: RT6_TABLE_DFLT, which is RT_TABLE_MAIN.
   traits.ipv4.default_table = TableId(253);
   traits.ipv6.default_table = TableId(254);

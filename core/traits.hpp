@@ -35,6 +35,8 @@ struct FamilyTraits {
   bool native_any_source = true;
   /// Highest interface index a slot can hold: 65535 for Linux IPv6 (mif6ctl.mif6c_pifi is 16 bits).
   std::uint32_t max_ifindex = 0xffffffffU;
+  /// Highest number a table can have.
+  std::uint32_t max_table = 0xffffffffU;
   /// The table of everything that no rule of the kernel sends elsewhere.
   TableId default_table;
 };

@@ -55,7 +55,9 @@ Result<void> clear_the_way(asio::io_context& loop, const std::string& path) {
     if (errno == ENOENT) return {};
     return std::unexpected(os_error("stat", path, errno));
   }
-  if (!S_ISSOCK(status.st_mode)) {
+  // Scripts make an empty file to reserve the name.
+  const bool placeholder = S_ISREG(status.st_mode) && status.st_size == 0;
+  if (!placeholder && !S_ISSOCK(status.st_mode)) {
     return fail(ErrorCode::already_exists,
                 fmt::format("control socket {}: something that is no socket is in the way; remove "
                             "it or choose another path by -u",

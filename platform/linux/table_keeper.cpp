@@ -29,10 +29,6 @@ static_assert(MRT_TABLE == MRT6_TABLE && MRT_INIT == MRT6_INIT && MRT_PIM == MRT
 /// An upcall costs 832 bytes of it; the kernel doubles the figure, so 40,000 new flows may wait.
 constexpr int kReceiveBuffer = 16 << 20;
 
-// net/ipv4/ipmr.c: tables above have no name for their register device; net/ipv6/ip6mr.c likewise.
-constexpr std::uint32_t kFirstInvalidTable4 = 1'000'000'000;
-constexpr std::uint32_t kFirstInvalidTable6 = 100'000'000;
-
 int level_of(Family family) {
   return family == Family::ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
 }
@@ -98,11 +94,10 @@ Error table_in_use(TableKey table, int error) {
 }
 
 Result<void> check_id(TableKey table) {
-  const std::uint32_t end =
-      table.family == Family::ipv4 ? kFirstInvalidTable4 : kFirstInvalidTable6;
-  if (table.id.value != 0 && table.id.value < end) return {};
+  const std::uint32_t most = linux_traits().of(table.family).max_table;
+  if (table.id.value != 0 && table.id.value <= most) return {};
   return fail(ErrorCode::invalid_argument,
-              fmt::format("{}: table ids go from 1 to {}", describe(table), end - 1));
+              fmt::format("{}: table ids go from 1 to {}", describe(table), most));
 }
 
 class LinuxTableKeeper final : public TableKeeper {

@@ -4,6 +4,8 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -77,7 +79,7 @@ TEST_CASE("a live daemon's socket is left alone, a dead one's is replaced") {
   CHECK(listen_at(loop, stub, dir.socket()));
 }
 
-TEST_CASE("a file that is no socket is never removed") {
+TEST_CASE("what is neither a socket nor empty is never removed") {
   const SocketDir dir;
   StubHandler stub;
   asio::io_context loop;
@@ -89,6 +91,18 @@ TEST_CASE("a file that is no socket is never removed") {
   CHECK_FALSE(listen_at(loop, stub, ""));
   CHECK_FALSE(listen_at(loop, stub, "/" + std::string(200, 'x')));
   CHECK_FALSE(listen_at(loop, stub, dir.socket() + "/missing/s"));
+}
+
+TEST_CASE("an empty file in the place of the socket is taken for a placeholder") {
+  const SocketDir dir;
+  StubHandler stub;
+  asio::io_context loop;
+  std::ofstream(dir.socket()) << "text";
+  CHECK_FALSE(listen_at(loop, stub, dir.socket()));
+  CHECK(std::filesystem::file_size(dir.socket()) == 4);
+  std::ofstream(dir.socket(), std::ios::trunc).close();
+  CHECK(listen_at(loop, stub, dir.socket()));
+  CHECK_FALSE(std::filesystem::exists(dir.socket()));
 }
 
 TEST_CASE("the socket of a successor survives the end of the one before") {

@@ -86,6 +86,15 @@ TEST_CASE("commands may be abbreviated as long as they are unambiguous") {
   CHECK(contains(refusal({""}), "\"\""));
 }
 
+TEST_CASE("under the old name, r and re alone mean reload, and never anything with words") {
+  for (const auto* word : {"r", "re"}) {
+    CHECK(parse({word}, "smcroutectl").action == Action::reload);
+    CHECK(parse({"-i", "lan", word}, "smcroutectl").action == Action::reload);
+    CHECK_FALSE(parse_arguments("smcroutectl", {word, "eth0", "225.1.1.1"}));
+    CHECK_FALSE(parse_arguments("mcastctl", {word}));
+  }
+}
+
 TEST_CASE("words keep their order and number") {
   std::vector<std::string> words{"add", "eth0", "10.0.0.9", "225.1.2.3"};
   for (int i = 0; i < 12; ++i) words.push_back("out" + std::to_string(i));

@@ -28,6 +28,21 @@ TEST_CASE("the old command line starts the daemon as it asks") {
   CHECK(parse({"-h"}).help);
 }
 
+TEST_CASE("after -d the daemon's own options are handed over, as the wrapper of SMCRoute 2 did") {
+  const auto all =
+      parse({"-d", "-N", "-c", "30", "-lerr", "-t5", "-e", "/bin/hook", "-l", "eth0", "225.1.2.3"});
+  CHECK(daemon_arguments(all) ==
+        Words{"smcrouted", "-N", "-c", "30", "-l", "err", "-t", "5", "-e", "/bin/hook"});
+  REQUIRE(all.steps.size() == 1);
+  CHECK(std::get<ipc::Command>(all.steps[0]) ==
+        ipc::Command{ipc::Verb::leave, {"eth0", "225.1.2.3"}});
+  CHECK(all.socket.empty());
+  CHECK(parse({"-d", "-I", "lan"}).socket.ends_with("/lan.sock"));
+  CHECK(parse({"-d", "-u", "/x.sock", "-i", "lan"}).socket == "/x.sock");
+  CHECK_FALSE(parse_front_end({"-N", "-d"}));
+  CHECK_FALSE(parse_front_end({"-d", "-c"}));
+}
+
 TEST_CASE("changes are kept in their order") {
   const auto all =
       parse({"-a",        "eth0", "10.0.0.9", "225.1.2.3", "eth1",      "eth2", "-j",   "eth0",

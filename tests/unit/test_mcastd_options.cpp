@@ -119,6 +119,7 @@ TEST_CASE("every option sets what it is about") {
   CHECK(parse({"-P", "/x.pid"}).pid_file == "/x.pid");
   CHECK(parse({"-s"}).syslog);
   CHECK(parse({"-t", "100"}).table == TableId{100});
+  CHECK(parse({"-t", "0"}).table == std::nullopt);
   for (const char* help : {"-h", "--help"}) {
     CHECK(parse({help}).action == DaemonOptions::Action::help);
   }
@@ -132,6 +133,7 @@ TEST_CASE("log levels") {
   CHECK(parse({"-l", "err"}).log_level == LogLevel::error);
   CHECK(parse({"-l", "error"}).log_level == LogLevel::error);
   CHECK(parse({"-l", "notice"}).log_level == LogLevel::notice);
+  CHECK(parse({"-l", "warning"}).log_level == LogLevel::notice);
   CHECK(parse({"-l", "info"}).log_level == LogLevel::info);
   CHECK(parse({"-l", "debug"}).log_level == LogLevel::debug);
 }
