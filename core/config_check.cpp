@@ -84,6 +84,7 @@ class Checker {
     find_blocked_routes();
     find_one_sided_exceptions();
     settle_interfaces();
+    find_unheeded_thresholds();
   }
 
  private:
@@ -241,6 +242,54 @@ class Checker {
                                         name, *rule.ttl_threshold, *stated.threshold->ttl_threshold,
                                         place(stated.threshold->where)));
     }
+  }
+
+  /// Where IPv6 routes first use each outbound pattern.
+  [[nodiscard]] std::map<InterfacePattern, Location> ipv6_outputs() const {
+    std::vector<bool> done(config_.paths.size());
+    std::map<InterfacePattern, Location> outputs;
+    for (const RouteRule& rule : config_.routes) {
+      if (done[rule.path.value] || rule.group.family() != Family::ipv6) continue;
+      done[rule.path.value] = true;
+      for (const auto& oif : config_.paths[rule.path].oifs) outputs.try_emplace(oif, rule.where);
+    }
+    return outputs;
+  }
+
+  /// Kernels apply thresholds to IPv4 only.
+  void find_unheeded_thresholds() {
+    const auto is_set = [](const InterfaceRule& rule) {
+      return rule.ttl_threshold.value_or(1) > 1;
+    };
+    if (std::ranges::none_of(config_.interfaces, is_set)) return;
+    const auto outputs = ipv6_outputs();
+    for (const InterfaceRule& rule : config_.interfaces) {
+      if (!is_set(rule)) continue;
+      if (const auto use = overlapping(outputs, rule.interface)) {
+        if (!diagnostics_.keeps_warnings()) return diagnostics_.drop_warning();
+        diagnostics_.warning(
+            config_.files[rule.where.file], rule.where.line, 0,
+            fmt::format("{}: the ttl-threshold applies to IPv4 only; the kernel ignores it for the "
+                        "IPv6 route at {}",
+                        in_quotes(rule.interface.to_string()), place(*use)));
+      }
+    }
+  }
+
+  /// The place of some pattern that can mean the same interface as this one.
+  static std::optional<Location> overlapping(const std::map<InterfacePattern, Location>& patterns,
+                                             const InterfacePattern& pattern) {
+    const std::string& stem = pattern.stem();
+    if (const auto same = patterns.find(pattern); same != patterns.end()) return same->second;
+    for (std::size_t length = 0; length <= stem.size(); ++length) {
+      const auto wildcard = InterfacePattern::parse(stem.substr(0, length) + '+');
+      const auto shorter = patterns.find(wildcard.value());
+      if (shorter != patterns.end()) return shorter->second;
+    }
+    if (!pattern.is_wildcard()) return std::nullopt;
+    const auto longer = patterns.lower_bound(InterfacePattern::exact(stem));
+    if (longer == patterns.end() || !longer->first.stem().starts_with(stem)) return std::nullopt;
+    return longer->second;
   }
 
   [[nodiscard]] std::string place(Location where) const {

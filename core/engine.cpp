@@ -16,7 +16,7 @@ namespace mcast {
 Engine::State::State(const KernelTraits& kernel_traits, const EngineOptions& engine_options)
     : traits(kernel_traits),
       options(engine_options),
-      memberships(links, notices, engine_options.max_joins_per_rule) {
+      memberships(links, notices, {engine_options.max_joins_per_rule, engine_options.max_joined}) {
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     const TableKey key = default_table(family);
     const Table::Limits limits{.stop_filters = options.max_stop_filters,
@@ -44,8 +44,8 @@ void Engine::State::update_claims() {
     for (const InterfaceRule& rule : links.rules()) {
       if (rule.enable.value_or(true)) claims.push_back({rule.interface, rule.where});
     }
-    for (const JoinRule& rule : memberships.rules()) {
-      if (rule.group.family() == key.family) claims.push_back({rule.iif, rule.where});
+    for (auto& [pattern, where] : memberships.patterns(key.family)) {
+      claims.push_back({std::move(pattern), where});
     }
     table->set_claims(std::move(claims));
   }
@@ -68,6 +68,29 @@ void Engine::State::remove_rule(std::uint32_t id) {
   rules.remove(id);
 }
 
+std::vector<std::uint32_t> Engine::State::rules_meant(const RouteWords& words) {
+  const Table& table = *tables.at(default_table(words.group.family()));
+  auto found = table.rules_for(words.source, words.group, words.path.iif);
+  const auto is_exception = [&](std::uint32_t id) { return rules[id].exception; };
+  if (!std::ranges::all_of(found, is_exception)) std::erase_if(found, is_exception);
+  return found;
+}
+
+void Engine::State::remove_belongings(const RouteWords& words) {
+  const auto found = exceptions.find({words.source, words.group, words.path.iif});
+  if (found != exceptions.end()) {
+    for (const std::uint32_t id : found->second) {
+      if (rules.is_live(id)) remove_rule(id);
+    }
+  }
+  const JoinWords join{words.path.iif,
+                       words.source.is_any() ? std::nullopt : std::optional(words.source),
+                       words.group};
+  const std::vector<JoinRule> left = memberships.remove_joins_of_routes(join);
+  for (const JoinRule& rule : left) remember(RemovedJoin{rule});
+  if (!left.empty()) update_claims();
+}
+
 void Engine::State::forget_undo() {
   for (const Undo& undo : undo_log) {
     if (const auto* removed = std::get_if<RemovedRule>(&undo))
@@ -83,10 +106,8 @@ bool Engine::State::is_named_by_a_rule(const InterfacePattern& pattern) const {
     const Path& path = rules.paths[id];
     if (path.iif == pattern || std::ranges::count(path.oifs, pattern) != 0) return true;
   }
-  const auto same_join = [&](const JoinRule& rule) { return rule.iif == pattern; };
   const auto same_phyint = [&](const InterfaceRule& rule) { return rule.interface == pattern; };
-  return std::ranges::any_of(memberships.rules(), same_join) ||
-         std::ranges::any_of(links.rules(), same_phyint);
+  return memberships.has_pattern(pattern) || std::ranges::any_of(links.rules(), same_phyint);
 }
 
 /// A command that names an interface nobody has heard of is a slip of the keyboard, not a wish.
@@ -143,6 +164,8 @@ void Engine::set_config(Config config) {
   for (const auto& [key, count] : counts) s.tables.at(key)->reserve_flows(count);
 
   std::vector<std::uint32_t> paths(config.paths.size(), kNone);
+  s.exceptions.clear();
+  const RouteRule* owner = nullptr;
   for (const RouteRule& route : config.routes) {
     std::uint32_t& path = paths[route.path.value];
     if (path == kNone) {
@@ -157,6 +180,11 @@ void Engine::set_config(Config config) {
                                               .path = path,
                                               .where = route.where});
     s.table_of(s.rules[id]).attach(id);
+    if (!route.exception) {
+      owner = &route;
+    } else if (owner != nullptr) {
+      s.exceptions[{owner->source, owner->group, config.paths[owner->path].iif}].push_back(id);
+    }
   }
   for (const auto& [key, table] : s.tables) table->end_replacing_rules();
   for (const Rule& rule : old) {
@@ -182,7 +210,9 @@ Result<void> Engine::add_route(const RouteWords& words) {
       if (std::ranges::count(merged.oifs, oif) == 0) merged.oifs.push_back(oif);
     }
   };
-  for (const std::uint32_t id : table.rules_for(words.source, words.group, words.path.iif)) {
+  for (const std::uint32_t id : s.rules_meant(words)) {
+    // An exception stays, for the time when this route is removed.
+    if (s.rules[id].exception) continue;
     extend(s.rules.path_of(id).oifs);
     s.remove_rule(id);
   }
@@ -193,8 +223,7 @@ Result<void> Engine::add_route(const RouteWords& words) {
 
 Result<void> Engine::remove_route(const RouteWords& words) {
   State& s = *state_;
-  Table& table = *s.tables.at(s.default_table(words.group.family()));
-  const auto found = table.rules_for(words.source, words.group, words.path.iif);
+  const auto found = s.rules_meant(words);
   const std::string name =
       fmt::format("({}, {}) from {}", words.source.is_any() ? "*" : words.source.to_string(),
                   words.group.to_string(), words.path.iif.to_string());
@@ -221,6 +250,7 @@ Result<void> Engine::remove_route(const RouteWords& words) {
     s.remove_rule(id);
     if (!words.path.oifs.empty()) s.add_rule(words.source, words.group, rest, where);
   }
+  if (words.path.oifs.empty()) s.remove_belongings(words);
   return {};
 }
 
@@ -234,6 +264,12 @@ Result<void> Engine::join(const JoinWords& words) {
                             words.group.to_string(), s.options.max_joins_per_rule));
   }
   if (s.memberships.contains(words)) return {};
+  if (!s.memberships.has_room_for(rule)) {
+    return fail(ErrorCode::limit_reached,
+                fmt::format("{}: all joins together would be more than {}; leave some or use "
+                            "longer prefixes",
+                            words.group.to_string(), kMaxJoins));
+  }
   s.memberships.add(rule);
   s.remember(State::AddedJoin{words});
   s.update_claims();
@@ -242,17 +278,14 @@ Result<void> Engine::join(const JoinWords& words) {
 
 Result<void> Engine::leave(const JoinWords& words) {
   State& s = *state_;
-  const auto found = std::ranges::find_if(s.memberships.rules(), [&](const JoinRule& rule) {
-    return rule.iif == words.iif && rule.source == words.source && rule.group == words.group;
-  });
-  if (found == s.memberships.rules().end()) {
+  const std::vector<JoinRule> left = s.memberships.remove(words);
+  if (left.empty()) {
     TRY(s.check_known(words.iif));
     return fail(ErrorCode::not_found, fmt::format("({}, {}) is not joined on {}",
                                                   words.source ? words.source->to_string() : "*",
                                                   words.group.to_string(), words.iif.to_string()));
   }
-  s.remember(State::RemovedJoin{*found});
-  s.memberships.remove(words);
+  for (const JoinRule& rule : left) s.remember(State::RemovedJoin{rule});
   s.update_claims();
   return {};
 }
@@ -278,7 +311,7 @@ void Engine::rollback() {
       s.rules.restore(removed->id, removed->rule);
       s.table_of(removed->rule).attach(removed->id);
     } else if (const auto* joined = std::get_if<State::AddedJoin>(&undo)) {
-      s.memberships.remove(joined->words);
+      static_cast<void>(s.memberships.remove(joined->words));
     } else if (const auto* left = std::get_if<State::RemovedJoin>(&undo)) {
       s.memberships.add(left->rule);
     }

@@ -29,7 +29,9 @@ struct EngineOptions {
   /// Most learned flows per table.
   std::size_t max_learned = 65536;
   /// A mgroup line that stands for more joins than this is refused.
-  std::uint64_t max_joins_per_rule = 65536;
+  std::uint64_t max_joins_per_rule = kMaxJoinsPerRule;
+  /// Most groups and sources joined, over all interfaces.
+  std::size_t max_joined = std::size_t{1} << 20;
 };
 
 /// Turns intent (rules), facts (links, upcalls) and its own record of what the kernel holds (the

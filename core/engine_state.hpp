@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -30,6 +31,10 @@ struct Engine::State {
   Memberships memberships;
   std::map<TableKey, std::unique_ptr<Table>> tables;
   std::vector<std::string> files;
+  /// The exceptions of routes that have any, which go with them. Numbers of rules from files are
+  /// not used again, so those that were removed do no harm.
+  using Route = std::tuple<Prefix, Prefix, InterfacePattern>;  ///< source, group, inbound
+  std::map<Route, std::vector<std::uint32_t>> exceptions;
   std::vector<std::pair<TableKey, VifIndex>> in_doubt;
   /// What was last said about an interface, so that it is said once.
   std::map<IfIndex, std::string> link_notes;
@@ -58,6 +63,10 @@ struct Engine::State {
   void update_claims();
   void add_rule(const Prefix& source, const Prefix& group, const Path& path, Location where);
   void remove_rule(std::uint32_t id);
+  /// The rules that a command for this route means: its own, or else exceptions of another one.
+  [[nodiscard]] std::vector<std::uint32_t> rules_meant(const RouteWords& words);
+  /// What goes with a route: its exceptions, and the joins of its word `join`.
+  void remove_belongings(const RouteWords& words);
   void remember(Undo undo) {
     if (in_transaction) undo_log.push_back(std::move(undo));
   }

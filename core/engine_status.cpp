@@ -143,11 +143,9 @@ std::pair<RuleState, std::string> Engine::State::state_of(const JoinRule& rule) 
   if (std::string reason = missing(rule.iif); !reason.empty()) {
     return {RuleState::waiting, std::move(reason)};
   }
-  for (const auto& [index, link] : links.all()) {
-    if (!matches(rule.iif, link)) continue;
-    if (std::string failure = memberships.failure_on(index); !failure.empty()) {
-      return {RuleState::refused, std::move(failure)};
-    }
+  for (const auto& [index, failure] : memberships.failures()) {
+    const Link* link = links.find(index);
+    if (link != nullptr && matches(rule.iif, *link)) return {RuleState::refused, failure};
   }
   return {RuleState::active, {}};
 }
@@ -231,9 +229,10 @@ Page<PendingStatus> Engine::pending(std::uint64_t from, std::size_t limit) const
   for (; id < end && page.rows.size() < limit; ++id) {
     const auto rule_id = static_cast<std::uint32_t>(id);
     if (!s.rules.is_live(rule_id)) continue;
+    const Rule& rule = s.rules[rule_id];
+    if (rule.exception) continue;  // waits for what its route waits for
     auto [state, reason] = s.state_of(rule_id);
     if (state == RuleState::active && reason.empty()) continue;
-    const Rule& rule = s.rules[rule_id];
     const Path& path = s.rules.path_of(rule_id);
     page.rows.push_back({.kind = "mroute",
                          .iif = path.iif.to_string(),

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/backoff.hpp"
+#include "core/config_words.hpp"
 
 namespace mcast {
 
@@ -16,48 +17,121 @@ std::optional<Address> source_of(const std::pair<Address, Address>& membership) 
   return membership.second;
 }
 
-bool says(const JoinRule& rule, const JoinWords& words) {
-  return rule.iif == words.iif && rule.source == words.source && rule.group == words.group;
-}
-
 }  // namespace
 
-Memberships::Memberships(const LinkTable& links, std::vector<Notice>& notices,
-                         std::uint64_t max_per_rule)
-    : links_(links), notices_(notices), max_per_rule_(max_per_rule) {}
+Memberships::Memberships(const LinkTable& links, std::vector<Notice>& notices, Limits limits)
+    : links_(links), notices_(notices), limits_(limits) {}
+
+// --- Rules ---------------------------------------------------------------------------------------
 
 void Memberships::set_rules(std::vector<JoinRule> rules) {
-  rules_ = std::move(rules);
-  for (const JoinRule& rule : rules_) {
-    if (!is_too_large(rule)) continue;
-    notices_.push_back({NoticeLevel::error,
-                        fmt::format("mgroup from {} group {}: refused, it stands for more than {} "
-                                    "joins; use longer prefixes",
-                                    rule.iif.to_string(), rule.group.to_string(), max_per_rule_)});
-  }
+  rules_.clear();
+  patterns_.clear();
+  wanted_on_.clear();
+  touched_.clear();
+  total_ = 0;
+  for (JoinRule& rule : rules) add(std::move(rule));
   all_links_changed();
+  // What was joined for rules that are gone is found by comparing.
+  for (const auto& [index, joined] : joined_) compare_links_.insert(index);
 }
 
 void Memberships::add(JoinRule rule) {
+  if (is_too_large(rule)) {
+    notices_.push_back(
+        {NoticeLevel::error,
+         fmt::format("mgroup from {} group {}: refused, it stands for more than {} "
+                     "joins; use longer prefixes",
+                     rule.iif.to_string(), rule.group.to_string(), limits_.per_rule)});
+  }
   rules_.push_back(std::move(rule));
-  all_links_changed();
+  const JoinRule& added = rules_.back();
+  const auto [position, is_new] = patterns_.try_emplace(added.iif);
+  Wanted& wanted = position->second;
+  wanted.rules.emplace(Wish{added.group, added.source}, std::prev(rules_.end()));
+  Wanted::Rules& own = wanted.of(added.group.family());
+  if (own.count++ == 0 || added.where < own.first) own.first = added.where;
+  if (is_new) all_links_changed();
+  count(added, true);
 }
 
-std::size_t Memberships::remove(const JoinWords& words) {
-  const std::size_t removed =
-      std::erase_if(rules_, [&](const JoinRule& rule) { return says(rule, words); });
-  if (removed != 0) all_links_changed();
+/// One more or one less rule that asks for what this one does.
+void Memberships::count(const JoinRule& rule, bool add) {
+  if (is_too_large(rule)) return;
+  Wanted& wanted = patterns_.at(rule.iif);
+  const Address any = Address::unspecified(rule.group.family());
+  const std::uint64_t sources = rule.source ? rule.source->size() : 1;
+  total_ = add ? total_ + rule.group.size() * sources : total_ - rule.group.size() * sources;
+  for (std::uint64_t g = 0; g < rule.group.size(); ++g) {
+    for (std::uint64_t s = 0; s < sources; ++s) {
+      const Membership membership{rule.group.at(g), rule.source ? rule.source->at(s) : any};
+      const auto position = wanted.members.try_emplace(membership, 0U).first;
+      position->second += add ? 1U : -1U;
+      if (position->second == 0) wanted.members.erase(position);
+      touch(wanted, membership);
+    }
+  }
+}
+
+void Memberships::touch(const Wanted& wanted, const Membership& membership) {
+  for (const IfIndex link : wanted.links) touched_[link].push_back(membership);
+}
+
+std::vector<JoinRule> Memberships::remove_if(const JoinWords& words, bool only_of_routes) {
+  std::vector<JoinRule> removed;
+  const auto pattern = patterns_.find(words.iif);
+  if (pattern == patterns_.end()) return removed;
+  Wanted& wanted = pattern->second;
+  auto [at, end] = wanted.rules.equal_range({words.group, words.source});
+  while (at != end) {
+    const auto rule = at->second;
+    if (only_of_routes && !rule->by_route) {
+      ++at;
+      continue;
+    }
+    at = wanted.rules.erase(at);
+    --wanted.of(words.group.family()).count;
+    count(*rule, false);
+    removed.push_back(std::move(*rule));
+    rules_.erase(rule);
+  }
+  if (!wanted.rules.empty()) return removed;
+  for (const IfIndex link : wanted.links) std::erase(wanted_on_[link], &wanted);
+  patterns_.erase(pattern);
   return removed;
 }
 
+std::vector<JoinRule> Memberships::remove(const JoinWords& words) {
+  return remove_if(words, false);
+}
+
+std::vector<JoinRule> Memberships::remove_joins_of_routes(const JoinWords& words) {
+  return remove_if(words, true);
+}
+
 bool Memberships::contains(const JoinWords& words) const {
-  return std::ranges::any_of(rules_, [&](const JoinRule& rule) { return says(rule, words); });
+  const auto pattern = patterns_.find(words.iif);
+  return pattern != patterns_.end() && pattern->second.rules.contains({words.group, words.source});
+}
+
+std::vector<std::pair<InterfacePattern, Location>> Memberships::patterns(Family family) const {
+  std::vector<std::pair<InterfacePattern, Location>> list;
+  for (const auto& [pattern, wanted] : patterns_) {
+    const auto& own = wanted.of(family);
+    if (own.count != 0) list.emplace_back(pattern, own.first);
+  }
+  return list;
 }
 
 bool Memberships::is_too_large(const JoinRule& rule) const {
-  const std::uint64_t sources = rule.source ? rule.source->size() : 1;
-  return rule.group.size() > max_per_rule_ || sources > max_per_rule_ / rule.group.size();
+  return join_count(rule.source, rule.group) > limits_.per_rule;
 }
+
+bool Memberships::has_room_for(const JoinRule& rule) const {
+  return total_ + join_count(rule.source, rule.group) <= kMaxJoins;
+}
+
+// --- Links ---------------------------------------------------------------------------------------
 
 void Memberships::all_links_changed() {
   for (const auto& [index, link] : links_.all()) dirty_links_.insert(index);
@@ -65,7 +139,12 @@ void Memberships::all_links_changed() {
 
 void Memberships::link_departed(IfIndex link) {
   dirty_links_.erase(link);
+  compare_links_.erase(link);
+  touched_.erase(link);
   failures_.erase(link);
+  full_links_.erase(link);
+  for (Wanted* wanted : wanted_on_[link]) wanted->links.erase(link);
+  wanted_on_.erase(link);
   const bool is_stuck =
       std::ranges::any_of(stuck_, [&](const LeaveGroup& leave) { return leave.link == link; });
   if (!is_stuck) retry_links_.erase(link);
@@ -74,60 +153,117 @@ void Memberships::link_departed(IfIndex link) {
   if (found == joined_.end()) return;
   // The kernel dropped the memberships but the sockets still count them.
   for (const Membership& m : found->second) leaves_.push_back({link, source_of(m), m.first});
+  joined_count_ -= found->second.size();
   joined_.erase(found);
 }
 
-void Memberships::expand(const JoinRule& rule, std::set<Membership>& into) const {
-  const Address any = Address::unspecified(rule.group.family());
-  const std::uint64_t sources = rule.source ? rule.source->size() : 1;
-  for (std::uint64_t g = 0; g < rule.group.size(); ++g) {
-    for (std::uint64_t s = 0; s < sources; ++s) {
-      into.emplace(rule.group.at(g), rule.source ? rule.source->at(s) : any);
+/// Finds out which patterns apply to the link now.
+void Memberships::rematch(IfIndex index) {
+  const Link* link = links_.find(index);
+  if (link == nullptr) return;
+  std::vector<Wanted*> now;
+  if (links_.counts(*link)) {
+    for (auto& [pattern, wanted] : patterns_) {
+      if (matches(pattern, *link)) now.push_back(&wanted);
     }
   }
+  std::vector<Wanted*>& before = wanted_on_[index];
+  if (before == now) return;
+  for (Wanted* wanted : before) wanted->links.erase(index);
+  for (Wanted* wanted : now) wanted->links.insert(index);
+  before = std::move(now);
+  compare_links_.insert(index);
 }
 
-std::set<Memberships::Membership> Memberships::wanted_on(const Link& link) const {
-  std::set<Membership> wanted;
-  if (!links_.counts(link)) return wanted;
-  for (const JoinRule& rule : rules_) {
-    if (matches(rule.iif, link) && !is_too_large(rule)) expand(rule, wanted);
-  }
-  return wanted;
+bool Memberships::is_wanted(IfIndex link, const Membership& membership) const {
+  const auto found = wanted_on_.find(link);
+  if (found == wanted_on_.end()) return false;
+  return std::ranges::any_of(
+      found->second, [&](const Wanted* wanted) { return wanted->members.contains(membership); });
 }
 
-void Memberships::compare(IfIndex index) {
-  const std::size_t leaves_before = leaves_.size();
+// --- Comparing -----------------------------------------------------------------------------------
+
+/// Joining again has no effect before these are left.
+bool Memberships::leave_stuck(IfIndex index) {
+  const std::size_t before = leaves_.size();
   for (const LeaveGroup& leave : stuck_) {
     if (leave.link == index) leaves_.push_back(leave);
   }
-  // Joining again has no effect before they are left.
-  if (leaves_.size() != leaves_before) return;
-  const Link* link = links_.find(index);
-  if (link == nullptr) return;
-  const auto wanted = wanted_on(*link);
+  return leaves_.size() != before;
+}
+
+void Memberships::want(IfIndex link, const Membership& membership) {
+  if (joined_count_ + joins_.size() >= limits_.joined) return refuse_more(link, membership);
+  joins_.push_back({link, source_of(membership), membership.first});
+}
+
+void Memberships::refuse_more(IfIndex link, const Membership& membership) {
+  if (!full_links_.insert(link).second) return;
+  failures_[link] = fmt::format("more than {} joins on all interfaces together; use longer "
+                                "prefixes or fewer wildcards",
+                                limits_.joined);
+  notices_.push_back(
+      {NoticeLevel::error, fmt::format("cannot join {} on {}: {}", membership.first.to_string(),
+                                       links_.find(link)->name, failures_[link])});
+}
+
+void Memberships::compare(IfIndex index) {
+  if (leave_stuck(index) || links_.find(index) == nullptr) return;
   const auto found = joined_.find(index);
   static const std::set<Membership> none;
   const auto& joined = found == joined_.end() ? none : found->second;
   for (const Membership& m : joined) {
-    if (!wanted.contains(m)) leaves_.push_back({index, source_of(m), m.first});
+    if (!is_wanted(index, m)) leaves_.push_back({index, source_of(m), m.first});
   }
-  const std::size_t before = joins_.size();
-  for (const Membership& m : wanted) {
-    if (!joined.contains(m)) joins_.push_back({index, source_of(m), m.first});
+  const auto& wanted_here = wanted_on_[index];
+  for (auto wanted = wanted_here.begin(); wanted != wanted_here.end(); ++wanted) {
+    const auto wanted_before = [&](const Membership& m) {
+      return std::any_of(wanted_here.begin(), wanted,
+                         [&](const Wanted* other) { return other->members.contains(m); });
+    };
+    for (const auto& [m, rules] : (*wanted)->members) {
+      if (joined.contains(m) || wanted_before(m)) continue;
+      want(index, m);
+    }
   }
-  if (joins_.size() != before) return;
-  failures_.erase(index);
-  if (failures_.empty()) failed_rounds_ = 0;
+}
+
+/// The same for some memberships only.
+void Memberships::compare_touched(IfIndex index, const std::vector<Membership>& touched) {
+  if (leave_stuck(index)) return;  // all is compared when they are left
+  const auto found = joined_.find(index);
+  for (const Membership& m : std::set<Membership>(touched.begin(), touched.end())) {
+    const bool joined = found != joined_.end() && found->second.contains(m);
+    const bool wanted = is_wanted(index, m);
+    if (wanted && !joined) want(index, m);
+    if (joined && !wanted) leaves_.push_back({index, source_of(m), m.first});
+  }
+}
+
+/// What was planned has been acknowledged: links that do not wait to be tried again are well.
+void Memberships::forget_failures() {
+  std::erase_if(failures_, [&](const auto& failure) {
+    const IfIndex link = failure.first;
+    return !retry_links_.contains(link) && !full_links_.contains(link) &&
+           !compare_links_.contains(link);
+  });
+  if (retry_links_.empty()) failed_rounds_ = 0;
 }
 
 void Memberships::plan(Plan& plan, Milliseconds now, std::size_t limit) {
+  if (leaves_.empty() && joins_.empty()) forget_failures();
   if (!retry_links_.empty() && now >= retry_at_) {
-    dirty_links_.merge(retry_links_);
+    compare_links_.merge(retry_links_);
     retry_links_.clear();
   }
   if (leaves_.empty() && joins_.empty()) {
-    for (const IfIndex link : std::exchange(dirty_links_, {})) compare(link);
+    if (joined_count_ < limits_.joined) compare_links_.merge(std::exchange(full_links_, {}));
+    for (const IfIndex link : std::exchange(dirty_links_, {})) rematch(link);
+    for (const auto& [link, touched] : std::exchange(touched_, {})) {
+      if (!compare_links_.contains(link)) compare_touched(link, touched);
+    }
+    for (const IfIndex link : std::exchange(compare_links_, {})) compare(link);
     // Both are taken from the back: leaving in reverse order of joining is cheap in the kernel's
     // lists (net/ipv4/igmp.c).
     std::ranges::reverse(joins_);
@@ -142,10 +278,17 @@ void Memberships::plan(Plan& plan, Milliseconds now, std::size_t limit) {
   move_out(joins_);
 }
 
+// --- Acknowledgements ----------------------------------------------------------------------------
+
+void Memberships::retry(IfIndex link, Milliseconds now) {
+  retry_links_.insert(link);
+  if (retry_at_ <= now) retry_at_ = now + backoff(failed_rounds_++);
+}
+
 void Memberships::acknowledge(const JoinGroup& op, const Result<void>& outcome, Milliseconds now) {
   const Address any = Address::unspecified(op.group.family());
   if (outcome) {
-    joined_[op.link].emplace(op.group, op.source.value_or(any));
+    if (joined_[op.link].emplace(op.group, op.source.value_or(any)).second) ++joined_count_;
     return;
   }
   std::string& known = failures_[op.link];
@@ -156,8 +299,7 @@ void Memberships::acknowledge(const JoinGroup& op, const Result<void>& outcome, 
                         fmt::format("cannot join {} on {}: {}", op.group.to_string(),
                                     link == nullptr ? "a departed interface" : link->name, known)});
   }
-  retry_links_.insert(op.link);
-  if (retry_at_ <= now) retry_at_ = now + backoff(failed_rounds_++);
+  retry(op.link, now);
 }
 
 void Memberships::acknowledge(const LeaveGroup& op, const Result<void>& outcome, Milliseconds now) {
@@ -165,15 +307,14 @@ void Memberships::acknowledge(const LeaveGroup& op, const Result<void>& outcome,
                                  outcome.error().code == ErrorCode::no_such_interface);
   if (!outcome && !gone) {
     stuck_.insert(op);
-    retry_links_.insert(op.link);
-    if (retry_at_ <= now) retry_at_ = now + backoff(failed_rounds_++);
+    retry(op.link, now);
     return;
   }
-  if (stuck_.erase(op) != 0) dirty_links_.insert(op.link);
+  if (stuck_.erase(op) != 0) compare_links_.insert(op.link);
   const Address any = Address::unspecified(op.group.family());
   const auto found = joined_.find(op.link);
   if (found == joined_.end()) return;
-  found->second.erase({op.group, op.source.value_or(any)});
+  joined_count_ -= found->second.erase({op.group, op.source.value_or(any)});
   if (found->second.empty()) joined_.erase(found);
 }
 
@@ -181,6 +322,8 @@ std::optional<Milliseconds> Memberships::next_deadline() const {
   if (retry_links_.empty()) return std::nullopt;
   return retry_at_;
 }
+
+// --- Status --------------------------------------------------------------------------------------
 
 std::vector<JoinGroupStatus> Memberships::joined() const {
   std::vector<JoinGroupStatus> rows;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <map>
 #include <optional>
 #include <set>
@@ -18,21 +20,38 @@
 
 namespace mcast {
 
-/// Group memberships: what `mgroup` lines want on the interfaces that exist, and what is joined. A
-/// membership dies with its interface and is made anew when one of that name comes back.
+/// Group memberships: what `mgroup` lines and the `join` of routes want on the interfaces that
+/// exist, and what is joined. A membership dies with its interface and is made anew when one of
+/// that name comes back.
+///
+/// A link event costs as many comparisons as there are distinct patterns, and a command as many as
+/// the joins it stands for, however many others there are.
 class Memberships {
  public:
+  struct Limits {
+    std::uint64_t per_rule;  ///< joins that one rule may stand for
+    std::size_t joined;      ///< on all interfaces together; wildcards could ask for any number
+  };
+
   /// `links` and `notices` must outlive this.
-  Memberships(const LinkTable& links, std::vector<Notice>& notices, std::uint64_t max_per_rule);
+  Memberships(const LinkTable& links, std::vector<Notice>& notices, Limits limits);
 
   void set_rules(std::vector<JoinRule> rules);
   void add(JoinRule rule);
-  /// Removes the rules equal to these words; how many there were.
-  std::size_t remove(const JoinWords& words);
+  /// Removes the rules equal to these words and returns them.
+  std::vector<JoinRule> remove(const JoinWords& words);
+  /// The same for those that came with routes.
+  std::vector<JoinRule> remove_joins_of_routes(const JoinWords& words);
   [[nodiscard]] bool contains(const JoinWords& words) const;
-  [[nodiscard]] const std::vector<JoinRule>& rules() const { return rules_; }
-  /// Whether the rule stands for more joins than one rule may.
+  [[nodiscard]] const std::list<JoinRule>& rules() const { return rules_; }
+  /// The distinct patterns of the rules of a family, and where each first stands.
+  [[nodiscard]] std::vector<std::pair<InterfacePattern, Location>> patterns(Family family) const;
+  [[nodiscard]] bool has_pattern(const InterfacePattern& pattern) const {
+    return patterns_.contains(pattern);
+  }
+  /// Whether the rule stands for more joins than one rule may, or than all together may.
   [[nodiscard]] bool is_too_large(const JoinRule& rule) const;
+  [[nodiscard]] bool has_room_for(const JoinRule& rule) const;
 
   void link_changed(IfIndex link) { dirty_links_.insert(link); }
   void link_departed(IfIndex link);
@@ -46,26 +65,62 @@ class Memberships {
   [[nodiscard]] std::vector<JoinGroupStatus> joined() const;
   /// Why the last join of this interface failed, empty if none did.
   [[nodiscard]] std::string failure_on(IfIndex link) const;
+  [[nodiscard]] const std::map<IfIndex, std::string>& failures() const { return failures_; }
 
  private:
+  using RuleList = std::list<JoinRule>;
   /// Group and source; an unspecified source stands for any.
   using Membership = std::pair<Address, Address>;
-  [[nodiscard]] std::set<Membership> wanted_on(const Link& link) const;
-  void expand(const JoinRule& rule, std::set<Membership>& into) const;
+  using Wish = std::pair<Prefix, std::optional<Prefix>>;
+  /// What is wanted wherever the pattern matches.
+  struct Wanted {
+    std::multimap<Wish, RuleList::iterator> rules;
+    std::map<Membership, std::uint32_t> members;  ///< how many rules ask for each
+    std::set<IfIndex> links;                      ///< where it applies now
+    struct Rules {
+      std::size_t count = 0;
+      Location first;  ///< of those that there were; it only orders new slots
+    };
+    std::array<Rules, 2> by_family;
+    Rules& of(Family family) { return by_family[family == Family::ipv4 ? 0 : 1]; }
+    [[nodiscard]] const Rules& of(Family family) const {
+      return by_family[family == Family::ipv4 ? 0 : 1];
+    }
+  };
+
+  void count(const JoinRule& rule, bool add);
+  void touch(const Wanted& wanted, const Membership& membership);
+  std::vector<JoinRule> remove_if(const JoinWords& words, bool only_of_routes);
+  [[nodiscard]] bool is_wanted(IfIndex link, const Membership& membership) const;
+  void rematch(IfIndex link);
+  bool leave_stuck(IfIndex link);
   void compare(IfIndex link);
+  void compare_touched(IfIndex link, const std::vector<Membership>& touched);
+  void want(IfIndex link, const Membership& membership);
+  void refuse_more(IfIndex link, const Membership& membership);
+  void forget_failures();
+  void retry(IfIndex link, Milliseconds now);
 
   const LinkTable& links_;
   std::vector<Notice>& notices_;
-  const std::uint64_t max_per_rule_;
-  std::vector<JoinRule> rules_;
+  const Limits limits_;
+  RuleList rules_;  ///< in configuration order
+  std::map<InterfacePattern, Wanted> patterns_;
+  std::uint64_t total_ = 0;  ///< joins that all rules stand for
 
   std::map<IfIndex, std::set<Membership>> joined_;
-  std::set<IfIndex> dirty_links_;
+  std::size_t joined_count_ = 0;
+  /// The patterns that apply to each link.
+  std::map<IfIndex, std::vector<Wanted*>> wanted_on_;
+  std::set<IfIndex> dirty_links_;                       ///< other patterns may apply
+  std::set<IfIndex> compare_links_;                     ///< all of it has to be compared
+  std::map<IfIndex, std::vector<Membership>> touched_;  ///< only these
   /// Found by comparing and not planned yet. Leaves go first: an interface index may be used again.
   std::vector<LeaveGroup> leaves_;
   std::vector<JoinGroup> joins_;
 
-  std::set<LeaveGroup> stuck_;  ///< leaves that failed, to be tried again
+  std::set<IfIndex> full_links_;  ///< where the limit left joins out
+  std::set<LeaveGroup> stuck_;    ///< leaves that failed, to be tried again
 
   std::map<IfIndex, std::string> failures_;
   std::set<IfIndex> retry_links_;

@@ -377,3 +377,32 @@ TEST_CASE("a route that cannot be native is told why") {
   CHECK(say("any-source native\nany-source native") ==
         Lines{"f:2:1: warning: the same as f:1; one of the lines can go"});
 }
+
+// --- ttl-threshold -------------------------------------------------------------------------------
+
+TEST_CASE("a threshold is warned of where an IPv6 route may leave through its interface") {
+  const auto warned = [](const std::string& oif, const std::string& phyint,
+                         const std::string& group = "ff0e::1") {
+    const Lines lines =
+        say("mroute from eth0 group " + group + " to lan0 " + oif + "\nphyint " + phyint + "\n");
+    if (lines.empty()) return false;
+    const std::string name = phyint.substr(0, phyint.find(' '));
+    CHECK(lines == Lines{"f:2: warning: \"" + name +
+                         "\": the ttl-threshold applies to IPv4 only; the kernel ignores it for "
+                         "the IPv6 route at f:1"});
+    return true;
+  };
+  CHECK(warned("eth1", "eth1 ttl-threshold 2"));
+  CHECK(warned("eth+", "eth1 ttl-threshold 2"));
+  CHECK(warned("+", "eth1 ttl-threshold 2"));
+  CHECK(warned("eth1", "eth+ ttl-threshold 2"));
+  CHECK(warned("eth1+", "eth+ ttl-threshold 2"));
+  CHECK(warned("eth+", "eth1+ ttl-threshold 2"));
+  CHECK(warned("eth1", "+ ttl-threshold 2"));
+  CHECK_FALSE(warned("eth1", "eth1 ttl-threshold 2", "225.1.2.3"));
+  CHECK_FALSE(warned("eth1", "eth1 ttl-threshold 1"));
+  CHECK_FALSE(warned("eth1", "eth1"));
+  CHECK_FALSE(warned("eth1", "eth0 ttl-threshold 2"));
+  CHECK_FALSE(warned("eth10", "eth1 ttl-threshold 2"));
+  CHECK_FALSE(warned("wan+", "eth+ ttl-threshold 2"));
+}
