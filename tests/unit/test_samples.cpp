@@ -64,9 +64,9 @@ TEST_CASE("the examples of the sample configuration are valid") {
   const ParsedConfig parsed =
       mcast::testing::parse_text(without_comment_marks(MCASTD_SAMPLES "/mcastd.conf"));
   CHECK(lines_of(parsed) == std::vector<std::string>{});
-  REQUIRE(parsed.config.routes.size() == 5);
+  REQUIRE(parsed.config.routes.size() == 8);
   const Path& continued = parsed.config.paths[parsed.config.routes[3].path];
   CHECK(continued.oifs.size() == 4);
-  CHECK(parsed.config.joins.size() == 3);
+  CHECK(parsed.config.joins.size() == 4);
   CHECK(parsed.config.interfaces.size() == 2);
 }
