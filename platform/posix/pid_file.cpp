@@ -58,9 +58,14 @@ void PidFile::remove() {
   if (!fd_) return;
   struct stat ours{};
   struct stat there{};
-  const bool same = ::fstat(fd_.get(), &ours) == 0 && ::lstat(path_.c_str(), &there) == 0 &&
-                    ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
-  if (same && ::unlink(path_.c_str()) < 0) static_cast<void>(!::ftruncate(fd_.get(), 0));
+  // By now we may not even be allowed to look into the directory.
+  const bool seen = ::lstat(path_.c_str(), &there) == 0;
+  const bool same = seen && ::fstat(fd_.get(), &ours) == 0 && ours.st_dev == there.st_dev &&
+                    ours.st_ino == there.st_ino;
+  const bool hidden = !seen && errno == EACCES;
+  if (hidden || (same && ::unlink(path_.c_str()) < 0)) {
+    static_cast<void>(!::ftruncate(fd_.get(), 0));
+  }
   fd_.reset();
 }
 

@@ -1,6 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What users of SMCRoute 2.6.0 run into, by the numbers of the list these cases were taken from.
+// What users of SMCRoute 2.6.0 run into: each case is "defect N: what holds here".
+//    1  an interface leaves and returns, and its routes and joins are lost
+//    2  routes of an interface that is gone are listed as if they worked
+//    3  show kills the daemon after a flap and an unmatched stream
+//    4  a wildcard ignores interfaces that arrive later
+//    5  a range that waited for its interface is installed as one address
+//    6  a renamed interface keeps its old name, rules for the new one do not apply
+//    7  the syntax check depends on the host and does not look into included files
+//       (lifecycle_test.cpp)
+//    8  a reload with a mistake deletes live routes and reports success
+//    9  a silent client blocks the daemon
+//   10  a batch line loses interfaces
+//   11  a source that moves to another interface is not followed
+//   12  load and reload take quadratic time
+//   13  flows that match nothing fill the kernel
+//   14  JSON has no counters
+//   15  without root, but with the capabilities, it does not start (privilege_test.cpp)
+//   16  it goes on running without the routing socket that another daemon holds
+//   17  unknown commands, routes and interfaces are no error
+//   18  a route beyond the kernel's slots is installed in part
+//   19  re-created interfaces use up the slots
+//   20  a reload leaves a removed outbound interface forwarding
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 
@@ -100,6 +121,42 @@ TEST_CASE("defect 4: a wildcard matches interfaces that arrive later, on both si
     net.plug("tun1", second);
     Flow to_second(sender, second, family.group);
     CHECK(to_second.passes());
+  }
+}
+
+TEST_CASE("defect 5: a range that waits for its interface is the same range when it arrives") {
+  struct Ranges {
+    FamilyCase family;
+    std::string groups;
+    std::string sources;
+    std::string last;     ///< of the groups
+    std::string outside;  ///< a group just beyond
+  };
+  for (const Ranges& given :
+       {Ranges{kFamilies[0], "239.9.1.0/24", "10.1.0.0/16", "239.9.1.255", "239.9.2.0"},
+        Ranges{kFamilies[1], "ff1e::9:0/112", "fd00:1::/32", "ff1e::9:ffff", "ff1e::a:0"}}) {
+    CAPTURE(given.family.name);
+    Topology net;
+    Host& sender = net.add_host();
+    Host& receiver = net.add_host();
+    Daemon daemon(net.router(),
+                  mroute("eth7", given.sources, given.groups, "eth8") +
+                      mroute("eth7", given.family.source, given.family.control_group, "eth8") +
+                      fmt::format("mgroup from eth7 group {}/{}\n", given.family.group,
+                                  given.family.name == "IPv4" ? 30 : 126));
+    CHECK(contains(daemon.ctl({"-p", "show", "pending"}).out, given.groups));
+    net.plug("eth8", receiver);
+    net.plug("eth7", sender);
+    Flow last(sender, receiver, given.last);
+    Flow outside(sender, receiver, given.outside);
+    Flow control(sender, receiver, given.family.control_group);
+    CHECK(last.passes());
+    CHECK(outside.blocked(control));
+    const Json rules = show(daemon, "routes")["routes"]["asm"];
+    REQUIRE(rules.size() == 1);
+    CHECK(rules[0]["group"] == given.groups);
+    CHECK(rules[0]["source"] == given.sources);
+    CHECK(show(daemon, "groups")["groups"]["kernel"].size() == 4);
   }
 }
 

@@ -138,13 +138,22 @@ TEST_CASE("mistakes in the command line end with code 64 and name the mistake") 
   for (const Mistake& mistake :
        {Mistake{{"-n", "-Q"}, "Q"}, Mistake{{"-n", "-f"}, "f"},
         Mistake{{"-n", "-l", "loud"}, "loud"}, Mistake{{"-n", "-c", "often"}, "often"},
-        Mistake{{"-n", "-t", "-5"}, "-5"}, Mistake{{"-n", "surplus"}, "surplus"}}) {
+        Mistake{{"-n", "-t", "-5"}, "-5"}, Mistake{{"-n", "-t", "100000000"}, "99999999 for IPv6"},
+        Mistake{{"-n", "surplus"}, "surplus"}}) {
     const auto result = start(net, dir, mistake.arguments);
     INFO(fmt::format("{}", fmt::join(mistake.arguments, " ")));
     INFO(result);
     CHECK(result.exit_code == 64);
     CHECK(contains(result.err, mistake.named));
   }
+}
+
+TEST_CASE("table 0 is the default table, as for SMCRoute") {
+  Lab lab;
+  Daemon daemon(lab.router(), kRoute, {.arguments = {"-t", "0"}});
+  Flow flow(lab.sender, lab.first, "239.1.1.1");
+  CHECK(flow.passes());
+  CHECK(contains(daemon.ctl({"-d", "show", "interfaces"}).out, "IPv4 table 253"));
 }
 
 TEST_CASE("without the privilege it ends with code 77 and says what it needs") {
@@ -199,7 +208,8 @@ TEST_CASE("help and version go to standard output and need nothing") {
   }
 }
 
-TEST_CASE("the syntax check needs neither privilege nor interfaces, and looks into includes") {
+TEST_CASE(
+    "defect 7: the syntax check needs no privilege and no interfaces, and looks into includes") {
   const NetNamespace net;
   const TempDir dir;
   const auto check = [&](std::string_view text) {
