@@ -109,6 +109,21 @@ TEST_CASE("each name has its own default files") {
   }
 }
 
+TEST_CASE("the front end hands the daemon its options, and talks to the daemon they make") {
+  OldLab lab;
+  lab.dir.write("a.conf", "");
+  const auto start =
+      lab.run("smcroute", {"-d", "-N", "-c", "30", "-I", "lan", "-l", "err", "-f",
+                           lab.dir / "a.conf", "-a", "eth0", "10.1.0.2", "239.1.1.1", "eth1"});
+  INFO(start);
+  REQUIRE(start.exit_code == 0);
+  Flow flow(lab.sender, lab.first, "239.1.1.1");
+  CHECK(flow.passes());
+  CHECK_FALSE(std::filesystem::exists("/run/smcroute.sock"));
+  CHECK(lab.run("smcroutectl", {"-I", "lan", "kill"}).exit_code == 0);
+  wait_until_gone("/run/lan.pid");
+}
+
 TEST_CASE("the 1.99 front end starts the daemon, sends its changes in order and stops it") {
   OldLab lab;
   lab.dir.write("a.conf", "");

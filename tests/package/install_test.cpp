@@ -57,12 +57,39 @@ TEST_CASE("programs, pages, completions, samples and units are installed, with t
         Link{"usr/share/man/man8/smcroutectl.8", "mcastctl.8"},
         Link{"usr/share/man/man8/smcroute.8", "mcastctl.8"},
         Link{"usr/share/man/man5/smcroute.conf.5", "mcastd.conf.5"},
+        Link{"usr/share/bash-completion/completions/mcastd", "mcastctl"},
         Link{"usr/share/bash-completion/completions/smcroutectl", "mcastctl"}}) {
     CAPTURE(std::string(link.name));
     CHECK(fs::read_symlink(installed.root / link.name) == link.target);
   }
   // The administrator's own files are no business of an installation.
   CHECK_FALSE(fs::exists(installed.root / "etc"));
+}
+
+TEST_CASE("the completion offers what may follow, for each name") {
+  const Installed installed;
+  struct Typed {
+    const char* program;
+    const char* words;  ///< the last one is unfinished
+    const char* offered;
+  };
+  for (const Typed& typed :
+       {Typed{"mcastctl", "''", "reload"}, Typed{"smcroutectl", "show p", "pending"},
+        Typed{"mcastctl", "add ''", "lo"}, Typed{"mcastctl", "-", "-j"},
+        Typed{"smcroute", "-a l", "lo"}, Typed{"smcroute", "-a lo 10.0.0.1 225.1.1.1 l", "lo"},
+        Typed{"mcastd", "-l n", "notice"}, Typed{"smcrouted", "-", "-F"}}) {
+    CAPTURE(std::string(typed.program));
+    CAPTURE(std::string(typed.words));
+    const fs::path file =
+        installed.root / fmt::format("usr/share/bash-completion/completions/{}", typed.program);
+    const std::string script = fmt::format(
+        ". {} && COMP_WORDS=({} {}) && COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)) && "
+        "words=($(complete -p {})) && ${{words[2]}} && printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        file.string(), typed.program, typed.words, typed.program);
+    const auto result = run_program(installed.net, {"bash", "-c", script});
+    INFO(result);
+    CHECK(contains("\n" + result.out, fmt::format("\n{}\n", typed.offered)));
+  }
 }
 
 TEST_CASE("an installed router forwards, under its old name too") {

@@ -101,6 +101,10 @@ TEST_CASE("mcastd(8) and mcastd -h explain the options that the daemon understan
   const DaemonOptions options = parse_daemon_options({"mcastd"}).value();
   CHECK(text(explained(daemon_usage(options))) == text(known));
   CHECK(text(flags(section("mcastd.8", "DESCRIPTION"), {".It Fl"})) == text(known));
+  std::ifstream file(MCASTD_MANUAL "/../completions/mcastctl");
+  const std::string completion{std::istreambuf_iterator<char>(file), {}};
+  for (const char letter : known)
+    CHECK(completion.find(std::string(" -") + letter) != std::string::npos);
   Letters synopsis = flags(section("mcastd.8", "SYNOPSIS"), {".Op Fl", ".Fl"});
   synopsis.insert('I');  // another name of -i
   CHECK(text(synopsis) == text(known));
