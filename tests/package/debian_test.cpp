@@ -75,7 +75,7 @@ std::string our_files(const Machine& machine) {
 
 TEST_CASE("the package replaces a running SMCRoute without any file of the host being touched") {
   Site site;
-  const Machine& machine = site.machine;
+  Machine& machine = site.machine;
   // As SMCRoute's package leaves a host that uses it, with an option and a drop-in of its own.
   machine.write("/etc/smcroute.conf", "phyint eth0 enable\nphyint eth1 enable\n"
                                       "phyint eth2 enable\n" +
@@ -130,7 +130,7 @@ TEST_CASE("the package replaces a running SMCRoute without any file of the host 
 
 TEST_CASE("where policy forbids starting, installing starts nothing, and all works by hand") {
   Site site;
-  const Machine& machine = site.machine;
+  Machine& machine = site.machine;
   site.without_smcroute();
   machine.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n");
   site.must("chmod 755 /usr/sbin/policy-rc.d");
@@ -161,7 +161,7 @@ TEST_CASE("where policy forbids starting, installing starts nothing, and all wor
 
 TEST_CASE("the new unit waits for its configuration, and its sandbox allows all that is needed") {
   Site site;
-  const Machine& machine = site.machine;
+  Machine& machine = site.machine;
   site.without_smcroute();
   site.must(kInstall);
   CHECK(site.enabled("mcastd") == "enabled");
@@ -207,11 +207,21 @@ TEST_CASE("the new unit waits for its configuration, and its sandbox allows all 
   site.must("kill -KILL " + pid);
   CHECK(site.any.passes());  // restarted
   CHECK(machine.property("mcastd", "MainPID") != pid);
+
+  // A command for -e is confined as well, unless a drop-in allows more.
+  machine.write("/usr/local/bin/hook", "#!/bin/sh\ntouch /mnt/hook-$1 || touch /run/hook-denied\n");
+  machine.write("/etc/default/mcastd", "MCASTD_OPTS=\"-e /usr/local/bin/hook\"\n");
+  site.must("chmod 755 /usr/local/bin/hook && systemctl restart mcastd");
+  machine.write("/etc/systemd/system/mcastd.service.d/hook.conf",
+                "[Service]\nReadWritePaths=/mnt\n");
+  site.must("systemctl daemon-reload && systemctl restart mcastd");
+  CHECK(machine.await_shared("hook-reload"));
+  CHECK(machine.exists("/run/hook-denied"));
 }
 
 TEST_CASE("removed and purged, it leaves nothing but the administrator's files") {
   Site site;
-  const Machine& machine = site.machine;
+  Machine& machine = site.machine;
   site.without_smcroute();
   const std::string before = our_files(machine);
   machine.write("/etc/smcroute.conf", kConfig);

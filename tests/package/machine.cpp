@@ -16,21 +16,19 @@ namespace {
 /// Installing a package may take a while on a busy host.
 constexpr Duration kLongPatience = 6 * kPatience;
 
-void await_up(const TempDir& shared, Process& process) {
-  DirectoryWatch watch(shared.path());
+/// False when time is over or the process has ended.
+bool await_file(const std::filesystem::path& file, Process& process) {
+  DirectoryWatch watch(file.parent_path());
   const auto deadline = Clock::now() + kLongPatience;
-  while (!std::filesystem::exists(shared / "up")) {
-    if (const auto ended = process.wait(Duration{0})) {
-      if (ended->code == 77) MCAST_SKIP("systemd in namespaces: " + process.err());
-      throw std::runtime_error("the machine did not start: " + process.err());
-    }
+  while (!std::filesystem::exists(file)) {
     const auto left = std::chrono::ceil<Duration>(deadline - Clock::now());
-    if (left.count() <= 0) throw std::runtime_error("the machine is not up: " + process.err());
+    if (left.count() <= 0 || !process.running()) return false;
     std::array<pollfd, 2> events{pollfd{.fd = watch.fd(), .events = POLLIN, .revents = 0},
                                  pollfd{.fd = process.pidfd(), .events = POLLIN, .revents = 0}};
     ::poll(events.data(), events.size(), static_cast<int>(left.count()));
     watch.drain();
   }
+  return true;
 }
 
 /// unshare(1) waits for its only child, which is process 1 in there.
@@ -45,7 +43,11 @@ pid_t only_child(pid_t parent) {
 
 Machine::Machine(const NetNamespace& where)
     : where_(&where), process_(where, {MCAST_MACHINE, shared_.path()}) {
-  await_up(shared_, process_);
+  if (!await_shared("up")) {
+    const auto ended = process_.wait(Duration{0});
+    if (ended && ended->code == 77) MCAST_SKIP("systemd in namespaces: " + process_.err());
+    throw std::runtime_error("the machine did not start: " + process_.err());
+  }
   init_ = only_child(process_.pid());
 }
 
@@ -67,6 +69,10 @@ void Machine::write(const std::string& path, std::string_view text) const {
   const auto result =
       sh(fmt::format("mkdir -p \"$(dirname {0})\" && cat >{0}.new && mv {0}.new {0}", path), text);
   if (result.exit_code != 0) throw std::runtime_error(fmt::format("{}: {}", path, result.err));
+}
+
+bool Machine::await_shared(const std::string& name) {
+  return await_file(shared_ / name, process_);
 }
 
 bool Machine::exists(const std::string& path) const {

@@ -27,6 +27,8 @@ class Machine {
   [[nodiscard]] bool exists(const std::string& path) const;
   /// A property of a unit as systemctl tells it.
   [[nodiscard]] std::string property(const std::string& unit, const std::string& name) const;
+  /// Waits for a file in the shared folder; false when time is over.
+  [[nodiscard]] bool await_shared(const std::string& name);
   /// This folder is /mnt there.
   [[nodiscard]] const TempDir& shared() const { return shared_; }
 
