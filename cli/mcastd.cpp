@@ -41,20 +41,30 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
   return spdlog::level::debug;
 }
 
-/// While it starts, a daemon that logs to syslog still writes to standard error too, where errors
-/// are looked for.
-void log_to(const DaemonOptions& options, bool terminal, bool syslog) {
-  std::vector<spdlog::sink_ptr> sinks;
-  if (terminal) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  if (syslog) {
-    sinks.push_back(std::make_shared<spdlog::sinks::syslog_sink_mt>(options.program, LOG_PID,
+bool logs_to_syslog(const DaemonOptions& options) {
+  return options.syslog || !options.foreground;
+}
+
+void start_logging(const DaemonOptions& options) {
+  auto terminal = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  std::vector<spdlog::sink_ptr> sinks{terminal};
+  if (logs_to_syslog(options)) {
+    // Instances are told apart there, and by that name filters know SMCRoute.
+    sinks.push_back(std::make_shared<spdlog::sinks::syslog_sink_mt>(options.identity, LOG_PID,
                                                                     LOG_DAEMON, false));
   }
   auto logger = std::make_shared<spdlog::logger>(options.program, sinks.begin(), sinks.end());
-  if (terminal) sinks.front()->set_pattern("%n: %v");
+  terminal->set_pattern("%n: %v");
   logger->set_level(spdlog_level(options.log_level));
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
+}
+
+/// While it starts, a daemon that logs to syslog still writes to standard error too, where errors
+/// are looked for. A second logger would not do: the end of the first one's sink closes the log.
+void leave_terminal() {
+  auto& sinks = spdlog::default_logger()->sinks();
+  sinks.erase(sinks.begin());
 }
 
 int check_syntax(const DaemonOptions& options) {
@@ -87,7 +97,7 @@ int serve(const DaemonOptions& options, platform::Readiness& readiness) {
     spdlog::error("{}", started.error().message);
     return start_exit_code(started.error().code);
   }
-  if (!options.foreground || options.syslog) log_to(options, false, true);
+  if (logs_to_syslog(options)) leave_terminal();
   readiness.ready();
   notify_ready();
   daemon.run();
@@ -112,7 +122,7 @@ int run(const DaemonOptions& options) {
     }
     readiness = std::move(*detached);
   }
-  log_to(options, true, options.syslog || !options.foreground);
+  start_logging(options);
   // A client that goes away while it is answered is no reason to end.
   std::signal(SIGPIPE, SIG_IGN);
 

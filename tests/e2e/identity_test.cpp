@@ -6,8 +6,11 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
+#include <array>
 #include <csignal>
 #include <fstream>
 
@@ -22,6 +25,11 @@ void have_own_run_directory() {
     check_call(::unshare(CLONE_NEWNS), "unshare");
     check_call(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount / private");
     check_call(::mount("run", "/run", "tmpfs", 0, "mode=755"), "mount /run");
+    // And a system log, with the one device that programs need.
+    std::filesystem::create_directory("/run/dev");
+    std::ofstream("/run/dev/null").close();
+    check_call(::mount("/dev/null", "/run/dev/null", nullptr, MS_BIND, nullptr), "bind /dev/null");
+    check_call(::mount("/run/dev", "/dev", nullptr, MS_BIND | MS_REC, nullptr), "bind /dev");
     become_subreaper();
     return true;
   }();
@@ -84,6 +92,54 @@ TEST_CASE("smcrouted detaches under an identity, and its client adds routes at o
   CHECK(lab.run("smcroutectl", {"-I", "pimd", "kill"}).exit_code == 0);
   CHECK_FALSE(std::filesystem::exists("/run/pimd.sock"));
   wait_until_gone(lab.dir / "pim.pid");
+}
+
+/// What is sent to the system's log while it lives.
+class SystemLog {
+ public:
+  SystemLog() {
+    have_own_run_directory();
+    std::filesystem::remove(address_.sun_path);
+    check_call(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address_), sizeof address_),
+               "bind /dev/log");
+  }
+  /// The next message; empty when time is over.
+  std::string next() {
+    pollfd wait{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&wait, 1, static_cast<int>(kPatience.count())) <= 0) return {};
+    std::array<char, 4096> text{};
+    const ssize_t size = ::recv(socket_.get(), text.data(), text.size(), 0);
+    return size <= 0 ? "" : std::string(text.data(), static_cast<std::size_t>(size));
+  }
+
+ private:
+  Fd socket_{check_call(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket")};
+  sockaddr_un address_{.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+};
+
+TEST_CASE("the system's log knows an instance by its identity") {
+  SystemLog log;
+  OldLab lab;
+  lab.dir.write("a.conf", "");
+  struct Names {
+    std::vector<std::string> options;
+    std::string identity;
+  };
+  for (const Names& names : {Names{{}, "smcroute"}, Names{{"-I", "lan"}, "lan"}}) {
+    CAPTURE(names.identity);
+    std::vector<std::string> words{"-N", "-l", "info", "-f", lab.dir / "a.conf"};
+    words.insert(words.end(), names.options.begin(), names.options.end());
+    REQUIRE(lab.run("smcrouted", words).exit_code == 0);
+    REQUIRE(lab.run("smcroutectl", {"-i", names.identity, "reload"}).exit_code == 0);
+    std::string message;
+    do {
+      message = log.next();
+    } while (!message.empty() && !contains(message, "reloaded"));
+    CAPTURE(message);
+    CHECK(contains(message, fmt::format(" {}[", names.identity)));
+    CHECK(lab.run("smcroutectl", {"-i", names.identity, "kill"}).exit_code == 0);
+    wait_until_gone(fmt::format("/run/{}.pid", names.identity));
+  }
 }
 
 TEST_CASE("each name has its own default files") {
