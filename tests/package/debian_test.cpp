@@ -80,7 +80,7 @@ TEST_CASE("the package replaces a running SMCRoute without any file of the host 
   machine.write("/etc/smcroute.conf", "phyint eth0 enable\nphyint eth1 enable\n"
                                       "phyint eth2 enable\n" +
                                           kConfig);
-  machine.write("/etc/default/smcroute", "SMCROUTED_OPTS=\"-N -c 30\"\n");
+  machine.write("/etc/default/smcroute", "SMCROUTED_OPTS=\"-N -c 30 -p nobody\"\n");
   machine.write(
       "/etc/systemd/system/smcroute.service.d/local.conf",
       "[Service]\nEnvironment=LOCAL=1\nExecStartPost=/usr/bin/touch /run/local-was-here\n");
@@ -100,7 +100,7 @@ TEST_CASE("the package replaces a running SMCRoute without any file of the host 
   CHECK(machine.sh("cat /etc/smcroute.conf /etc/default/smcroute").out == before);
   const std::string pid = machine.property("smcroute", "MainPID");
   CHECK(contains(machine.sh(fmt::format("tr '\\0' ' ' </proc/{}/cmdline", pid)).out,
-                 "smcrouted -n -s -N -c 30"));
+                 "smcrouted -n -s -N -c 30 -p nobody"));
   CHECK(machine.run({"cat", fmt::format("/proc/{}/comm", pid)}).out == "smcrouted\n");
 
   // Scripts: the client, a reload through the unit, an interface that returns.
