@@ -149,6 +149,8 @@ ipc::RowsPtr<ipc::InterfaceRow> Control::show_interfaces() {
 ipc::RowsPtr<ipc::TableRow> Control::show_tables() {
   std::vector<ipc::TableRow> rows;
   for (const TableStatus& table : host_.engine().tables()) {
+    const auto upcalls =
+        host_.kernel().upcall_counts(table.table).value_or(platform::UpcallCounts{});
     rows.push_back({.family = table.table.family,
                     .table = table.table.id.value,
                     .slots = table.slots,
@@ -156,6 +158,8 @@ ipc::RowsPtr<ipc::TableRow> Control::show_tables() {
                     .entries = table.entries,
                     .learned = table.learned,
                     .stop_filters = table.stop_filters,
+                    .upcalls = upcalls.read,
+                    .upcalls_lost = upcalls.lost,
                     .why_not = table.why_not});
   }
   return std::make_unique<ipc::FixedRows<ipc::TableRow>>(std::move(rows));

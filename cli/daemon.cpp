@@ -25,8 +25,6 @@ namespace {
 constexpr std::chrono::minutes kAuditInterval{10};
 /// For a new configuration: whoever waits for it is told when it is in effect.
 constexpr std::size_t kUntilDone = static_cast<std::size_t>(-1);
-/// Messages read from one table's socket before other events are looked at.
-constexpr std::size_t kUpcallsPerTurn = 256;
 
 EngineOptions engine_options(const DaemonOptions& options, const KernelTraits& traits) {
   EngineOptions engine;
@@ -73,6 +71,8 @@ Daemon::Daemon(DaemonOptions options)
       control_(*this),
       hook_(loop_, options_.hook),
       idle_flows_(loop_, options_.idle_timeout, [this] { turn(); }),
+      upcalls_(
+          loop_, *this, [this] { answer(); }, [this] { turn(); }),
       signals_(loop_, SIGHUP, SIGTERM, SIGINT),
       deadline_(loop_),
       link_retry_(loop_),
@@ -80,7 +80,6 @@ Daemon::Daemon(DaemonOptions options)
 
 Daemon::~Daemon() {
   if (links_ready_.is_open()) links_ready_.release();
-  for (auto& [table, ready] : upcalls_ready_) ready.release();
 }
 
 Milliseconds Daemon::now() {
@@ -105,7 +104,7 @@ Result<void> Daemon::start() {
   wait_for_signals();
   wait_for_links();
   for (const TableStatus& table : engine_->tables()) {
-    if (table.open) wait_for_upcalls(table.table);
+    if (table.open) upcalls_.serve(*platform_.kernel, table.table);
   }
   turn(kUntilDone);
   audit_.emplace(loop_, *engine_, *platform_.kernel, kAuditInterval, [this] { turn(); });
@@ -199,13 +198,17 @@ void Daemon::run() {
 /// new daemon can take the tables.
 void Daemon::shut_down() {
   links_ready_.release();
-  for (auto& [table, ready] : upcalls_ready_) ready.release();
-  upcalls_ready_.clear();
+  upcalls_.stop();
   for (const TableStatus& status : engine_->tables()) {
     platform_.kernel->close_table(status.table);
   }
   pid_file_.reset();
   server_.reset();
+}
+
+/// Carries out what a packet is waiting for; the rest of a turn follows when no more wait.
+void Daemon::answer() {
+  platform::converge(*engine_, *platform_.kernel, now(), kStepsPerTurn);
 }
 
 /// Makes the kernel follow the engine. Called whenever the engine may have changed its mind.
@@ -296,19 +299,6 @@ void Daemon::take_link_events() {
   link_retry_.async_wait([this](const std::error_code& error) {
     if (!error) read_links();
   });
-}
-
-void Daemon::wait_for_upcalls(TableKey table) {
-  auto [ready, is_new] = upcalls_ready_.try_emplace(table, loop_);
-  if (is_new) ready->second.assign(platform_.kernel->upcall_descriptor(table));
-  ready->second.async_wait(
-      asio::posix::stream_descriptor::wait_read, [this, table](const std::error_code& error) {
-        if (error) return;
-        const auto read = platform_.kernel->read_upcalls(table, kUpcallsPerTurn, *this);
-        if (!read) spdlog::error("{}", read.error().message);
-        turn();
-        wait_for_upcalls(table);
-      });
 }
 
 void Daemon::wait_for_signals() {

@@ -6,7 +6,6 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +16,7 @@
 #include "cli/hook.hpp"
 #include "cli/idle_flows.hpp"
 #include "cli/mcastd_options.hpp"
+#include "cli/upcalls.hpp"
 #include "core/engine.hpp"
 #include "core/result.hpp"
 #include "ipc/server.hpp"
@@ -63,6 +63,7 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   Result<void> load_at_start();
   void loaded();
   void shut_down();
+  void answer();
   /// `most_steps`: then clients and upcalls get a chance before the rest is done.
   void turn(std::size_t most_steps = kStepsPerTurn);
   void schedule_turn();
@@ -71,7 +72,6 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   void wait_for_links();
   void read_links();
   void take_link_events();
-  void wait_for_upcalls(TableKey table);
   void wait_for_signals();
   [[nodiscard]] static Milliseconds now();
 
@@ -86,13 +86,13 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   Hook hook_;
   IdleFlows idle_flows_;
   std::optional<Audit> audit_;
+  Upcalls upcalls_;
 
   asio::signal_set signals_;
   asio::steady_timer deadline_;
   asio::steady_timer link_retry_;
-  // Descriptors belong to the ports; these only wait for them and let go before they are destroyed.
+  // The descriptor belongs to the port; this only waits for it and lets go before it is destroyed.
   asio::posix::stream_descriptor links_ready_;
-  std::map<TableKey, asio::posix::stream_descriptor> upcalls_ready_;
   bool turn_scheduled_ = false;
   bool links_changed_ = false;  ///< by the last link events taken
 };

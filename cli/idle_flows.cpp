@@ -1,46 +1,49 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/idle_flows.hpp"
 
-#include <vector>
+#include <algorithm>
+#include <utility>
 
 namespace mcast::cli {
+
+namespace {
+
+/// Flows looked at in one go: less than a millisecond of kernel calls.
+constexpr std::size_t kPiece = 1024;
+/// Between two pieces, so that other events are not kept waiting.
+constexpr std::chrono::milliseconds kPause{10};
+
+}  // namespace
 
 IdleFlows::IdleFlows(asio::io_context& loop, std::chrono::seconds interval,
                      std::function<void()> changed)
     : interval_(interval), changed_(std::move(changed)), timer_(loop) {}
 
 void IdleFlows::watch(Engine& engine, platform::MrouteKernel& kernel) {
-  if (running_ || interval_.count() == 0) return;
-  bool any = false;
-  for (const TableStatus& table : engine.tables())
-    any = any || table.learned + table.stop_filters != 0;
-  if (!any) return;
+  if (running_ || interval_.count() == 0 || !engine.has_learned()) return;
   running_ = true;
-  timer_.expires_after(interval_);
+  wait(interval_, engine, kernel);
+}
+
+void IdleFlows::wait(std::chrono::milliseconds delay, Engine& engine,
+                     platform::MrouteKernel& kernel) {
+  timer_.expires_after(delay);
   timer_.async_wait([this, &engine, &kernel](const std::error_code& error) {
-    if (error) return;
-    running_ = false;
-    look(engine, kernel);
-    changed_();
+    if (!error) look(engine, kernel);
   });
 }
 
 void IdleFlows::look(Engine& engine, platform::MrouteKernel& kernel) {
-  std::map<Key, std::uint64_t> now;
-  std::vector<Key> idle;
-  engine.for_each_learned([&](TableKey table, const FlowKey& flow) {
+  const Page<LearnedFlow> page = engine.learned_flows(position_, kPiece);
+  for (const auto& [table, flow] : page.rows) {
+    // None if it is not in the kernel: then nothing has come through it either.
     const auto counters = kernel.counters(table, flow);
-    if (!counters) return;
-    const Key key{table, flow};
-    const auto before = packets_.find(key);
-    if (before != packets_.end() && before->second == counters->packets) {
-      idle.push_back(key);
-    } else {
-      now.emplace(key, counters->packets);
-    }
-  });
-  for (const auto& [table, flow] : idle) engine.forget_learned(table, flow);
-  packets_ = std::move(now);
+    engine.learned_packets(table, flow, counters ? counters->packets : 0);
+  }
+  position_ = page.next.value_or(0);
+  running_ = page.next.has_value();
+  if (running_) wait(kPause, engine, kernel);
+  changed_();
 }
 
 }  // namespace mcast::cli

@@ -85,8 +85,11 @@ std::string to_text(const TextStyle& style, const ipc::InterfaceRow& row, std::s
 std::string to_text(const ipc::TableRow& row) {
   const std::string name = fmt::format("{} table {}", to_string(row.family), row.table);
   if (!row.why_not.empty()) return fmt::format("{}: not in use: {}\n", name, row.why_not);
-  return fmt::format("{}: {} of {} slots, {} routes, of these {} learned and {} stop filters\n",
-                     name, row.slots_used, row.slots, row.entries, row.learned, row.stop_filters);
+  return fmt::format(
+      "{}: {} of {} slots, {} routes, of these {} learned and {} stop filters; {} upcalls, {} "
+      "lost\n",
+      name, row.slots_used, row.slots, row.entries, row.learned, row.stop_filters, row.upcalls,
+      row.upcalls_lost);
 }
 
 std::string group_heading(const TextStyle& style) {
@@ -152,6 +155,8 @@ std::string to_json(const ipc::TableRow& row) {
                {"entries", row.entries},
                {"learned", row.learned},
                {"stop_filters", row.stop_filters},
+               {"upcalls", row.upcalls},
+               {"upcalls_lost", row.upcalls_lost},
                {"why_not", row.why_not}});
 }
 

@@ -471,15 +471,14 @@ std::vector<Notice> Engine::take_notices() {
 
 // --- Learned flows -------------------------------------------------------------------------------
 
-void Engine::for_each_learned(const std::function<void(TableKey, const FlowKey&)>& visit) const {
-  for (const auto& [key, table] : state_->tables) {
-    for (const std::uint32_t id : table->learned()) visit(key, table->flows()[id].key);
-    for (const std::uint32_t id : table->stops()) visit(key, table->flows()[id].key);
-  }
+bool Engine::has_learned() const {
+  return std::ranges::any_of(state_->tables, [](const auto& entry) {
+    return !entry.second->learned().empty() || !entry.second->stops().empty();
+  });
 }
 
-void Engine::forget_learned(TableKey table, const FlowKey& flow) {
-  state_->tables.at(table)->forget_learned(flow);
+void Engine::learned_packets(TableKey table, const FlowKey& flow, std::uint64_t packets) {
+  state_->tables.at(table)->learned_packets(flow, packets);
 }
 
 }  // namespace mcast

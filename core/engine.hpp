@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,9 +23,9 @@ struct EngineOptions {
   /// Tables that rules belong to which say nothing else.
   TableId default_ipv4;
   TableId default_ipv6;
-  /// Most stop filters kept for flows that match nothing, per table; the oldest goes first.
+  /// Most stop filters kept for flows that match nothing, and most learned flows, per table; the
+  /// least recently used goes first.
   std::size_t max_stop_filters = 4096;
-  /// Most learned flows per table.
   std::size_t max_learned = 65536;
   /// A mgroup line that stands for more joins than this is refused.
   std::uint64_t max_joins_per_rule = kMaxJoinsPerRule;
@@ -102,9 +101,13 @@ class Engine {
   [[nodiscard]] std::vector<Notice> take_notices();
 
   // --- Learned flows -----------------------------------------------------------------------------
-  /// Flows that are in the kernel because of an upcall, stop filters included.
-  void for_each_learned(const std::function<void(TableKey, const FlowKey&)>& visit) const;
-  void forget_learned(TableKey table, const FlowKey& flow);
+  /// Whether there is any flow that is in the kernel because of an upcall.
+  [[nodiscard]] bool has_learned() const;
+  /// All of them, in pages as the lists below.
+  [[nodiscard]] Page<LearnedFlow> learned_flows(std::uint64_t from, std::size_t limit) const;
+  /// As many packets have come through such a flow so far. It is forgotten if they were as many the
+  /// last time; otherwise it was used more recently than all others.
+  void learned_packets(TableKey table, const FlowKey& flow, std::uint64_t packets);
 
   // --- Status ------------------------------------------------------------------------------------
   [[nodiscard]] std::vector<InterfaceStatus> interfaces() const;

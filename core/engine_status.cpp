@@ -208,6 +208,33 @@ Page<KernelRoute> Engine::kernel_routes(std::uint64_t from, std::size_t limit) c
   return page;
 }
 
+/// The position is as that of kernel_routes.
+Page<LearnedFlow> Engine::learned_flows(std::uint64_t from, std::size_t limit) const {
+  const State& s = *state_;
+  Page<LearnedFlow> page;
+  std::uint64_t ordinal = 0;
+  std::uint64_t seen = 0;
+  for (const auto& [key, table] : s.tables) {
+    if (ordinal < from >> 32U) {
+      ++ordinal;
+      continue;
+    }
+    auto id = static_cast<std::uint32_t>(ordinal == from >> 32U ? from & 0xffffffffU : 0);
+    for (; id < table->flows().bound(); ++id) {
+      if (page.rows.size() == limit || seen++ == kRowsPerPage) {
+        page.next = ordinal << 32U | id;
+        return page;
+      }
+      const Flow& flow = table->flows()[id];
+      if (!flow.has(Flow::kFree) && flow.kind != Flow::Kind::fixed) {
+        page.rows.push_back({key, flow.key});
+      }
+    }
+    ++ordinal;
+  }
+  return page;
+}
+
 std::vector<JoinStatus> Engine::join_rules() const {
   std::vector<JoinStatus> rows;
   for (const JoinRule& rule : state_->memberships.rules()) {

@@ -28,6 +28,7 @@ struct Flow {
     kDetached = 8,  ///< while rules are replaced: no rule asked for it yet
     kFree = 16,     ///< the record is unused
     kUnsure = 32,   ///< put while an output may have been gone already: put again
+    kAsked = 64,    ///< the kernel keeps packets of it, which only a new entry lets go of
   };
 
   FlowKey key;

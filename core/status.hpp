@@ -53,6 +53,12 @@ struct KernelRoute {
   bool learned = false;           ///< by an upcall, stop filters included
 };
 
+/// A flow that is in the kernel because of an upcall: a learned one or a stop filter.
+struct LearnedFlow {
+  TableKey table;
+  FlowKey flow;
+};
+
 /// Part of a long list, and where to go on; `next` is none at the end.
 template <class Row>
 struct Page {

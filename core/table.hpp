@@ -93,7 +93,7 @@ class Table {
   void flow_in_doubt(const FlowKey& key);
   void upcall(const Upcall& upcall);
   void flush_learned();
-  void forget_learned(const FlowKey& key);
+  void learned_packets(const FlowKey& key, std::uint64_t packets);
   [[nodiscard]] const std::list<std::uint32_t>& learned() const { return learned_; }
   [[nodiscard]] const std::list<std::uint32_t>& stops() const { return stops_; }
 
@@ -170,6 +170,7 @@ class Table {
   [[nodiscard]] bool endangers(const Flow& flow, std::uint32_t wanted, VifIndex slot) const;
   void plan_shrinking(Plan& plan, const std::vector<VifIndex>& changing);
   void plan_flow(Plan& plan, std::uint32_t flow);
+  void plan_refusal(Plan& plan, const Flow& flow) const;
   [[nodiscard]] bool is_blocked(VifIndex slot);
   [[nodiscard]] MfcShape restricted(const MfcShape& shape) const;
   void plan_slots(Plan& plan, Milliseconds now);
@@ -226,10 +227,14 @@ class Table {
 
   /// Flows of exact rules that are stopped because their traffic arrives where no rule expects it.
   std::set<std::uint32_t> strays_;
-  /// Learned flows and stop filters, the oldest first.
+  /// Learned flows and stop filters, the least recently used first.
   std::list<std::uint32_t> learned_;
   std::list<std::uint32_t> stops_;
-  std::unordered_map<std::uint32_t, std::list<std::uint32_t>::iterator> dynamic_position_;
+  struct DynamicUse {
+    std::list<std::uint32_t>::iterator position;  ///< in one of these
+    std::optional<std::uint64_t> packets;         ///< as last counted
+  };
+  std::unordered_map<std::uint32_t, DynamicUse> dynamic_uses_;
 };
 
 }  // namespace mcast

@@ -9,27 +9,29 @@ namespace mcast {
 void Table::upcall(const Upcall& upcall) {
   if (!open_ || upcall.arrived_on.value >= slots_.size()) return;
   const Slot& slot = slots_[upcall.arrived_on];
-  if (!slot.in_place()) return;  // asked before the slot changed hands
   const bool missing = upcall.kind == Upcall::Kind::no_cache;
   std::uint32_t id = flows_.find(upcall.flow);
   if (id == kNone) {
     if (!missing) return;  // about an entry that has been dropped meanwhile
     id = flows_.find_or_create(upcall.flow);
-    learn(id, upcall.arrived_on);
-    return;
+  }
+  if (missing) {
+    // It is answered in any case: until then the kernel keeps the flow's packets, in a list that it
+    // searches for every new flow, and asks no more wherever the flow arrives.
+    flows_[id].set(Flow::kAsked);
+    mark_dirty(id);
   }
   Flow& flow = flows_[id];
   if (missing && flow.observed != kNone) {
     // A packet missed the entry just before it was put. Only dropping and putting it releases the
     // packets that wait in the kernel (ipmr.c, ipmr_mfc_add: the update path does not).
     flow.set(Flow::kRewrite);
-    mark_dirty(id);
     return;
   }
+  if (!slot.in_place()) return;  // asked before the slot changed hands
   if (flow.first_rule == kNone) {
     const Match match = match_template(flow.key, slot.holder);
     if (missing || match.first_rule != kNone) learn(id, upcall.arrived_on);
-    if (missing) mark_dirty(id);
     return;
   }
   bool allowed = false;
@@ -86,15 +88,15 @@ void Table::make_dynamic(std::uint32_t id, Flow::Kind kind, VifIndex arrival) {
   leave_dynamic(id);
   flow.kind = kind;
   auto& list = kind == Flow::Kind::stop ? stops_ : learned_;
-  dynamic_position_[id] = list.insert(list.end(), id);
+  dynamic_uses_[id] = {.position = list.insert(list.end(), id), .packets = std::nullopt};
 }
 
 void Table::leave_dynamic(std::uint32_t id) {
   Flow& flow = flows_[id];
   if (flow.kind == Flow::Kind::fixed) return;
-  const auto position = dynamic_position_.find(id);
-  (flow.kind == Flow::Kind::stop ? stops_ : learned_).erase(position->second);
-  dynamic_position_.erase(position);
+  const auto use = dynamic_uses_.find(id);
+  (flow.kind == Flow::Kind::stop ? stops_ : learned_).erase(use->second.position);
+  dynamic_uses_.erase(use);
   flow.kind = Flow::Kind::fixed;
 }
 
@@ -130,9 +132,14 @@ void Table::flush_learned() {
   while (!stops_.empty()) drop_dynamic(stops_.front());
 }
 
-void Table::forget_learned(const FlowKey& key) {
+void Table::learned_packets(const FlowKey& key, std::uint64_t packets) {
   const std::uint32_t id = flows_.find(key);
-  if (id != kNone && flows_[id].kind != Flow::Kind::fixed) drop_dynamic(id);
+  if (id == kNone || flows_[id].kind == Flow::Kind::fixed) return;
+  DynamicUse& use = dynamic_uses_.at(id);
+  if (use.packets == packets) return drop_dynamic(id);
+  use.packets = packets;
+  auto& list = flows_[id].kind == Flow::Kind::stop ? stops_ : learned_;
+  list.splice(list.end(), list, use.position);
 }
 
 }  // namespace mcast

@@ -33,6 +33,7 @@ void Table::lost(std::string why) {
   for (std::uint32_t id = 0; id < flows_.bound(); ++id) {
     if (flows_[id].has(Flow::kFree)) continue;
     observe(id, kNone);
+    flows_[id].clear(Flow::kAsked);
     mark_dirty(id);
   }
   slots_.reset();
@@ -102,19 +103,19 @@ std::uint32_t Table::wanted_shape(const Flow& flow) {
     only = &candidate;
     ++present;
   }
+  // The kernel asked about an inbound interface that the rules do not allow, or not at present
+  // since they were refused their slots.
+  const bool stray = arrived && where_it_arrives == nullptr && slots_[flow.arrival].in_place();
   if (flow.kind == Flow::Kind::learned) {
+    if (stray) return stop_shape(flow.arrival);
     return where_it_arrives == nullptr ? kNone : where_it_arrives->shape;
   }
   if (present == 1) return only->shape;
   if (where_it_arrives != nullptr && (where_it_arrives->present || present == 0)) {
     return where_it_arrives->shape;
   }
-  if (present == 0 && candidates.size() == 1) return candidates.front().shape;
-  // The kernel asked about an inbound interface that the rules do not allow: answer it.
-  if (arrived && where_it_arrives == nullptr && slots_[flow.arrival].in_place()) {
-    return stop_shape(flow.arrival);
-  }
-  return kNone;
+  if (stray) return stop_shape(flow.arrival);
+  return present == 0 && candidates.size() == 1 ? candidates.front().shape : kNone;
 }
 
 /// The part of a shape that can be put now: outputs whose slot is bound to its holder. The kernel
@@ -271,6 +272,8 @@ void Table::plan_flow(Plan& plan, std::uint32_t id) {
   if (flow.has(Flow::kRetry)) return;
   const std::uint32_t wanted = wanted_shape(flow);
   note_stray(id, wanted);
+  const bool forwards = wanted != kNone && slots_[shapes_[wanted].parent].in_place();
+  if (flow.has(Flow::kAsked) && !forwards) return plan_refusal(plan, flow);
   if (wanted == kNone && flow.kind != Flow::Kind::fixed) {
     drop_dynamic(id);  // where it arrived is gone; traffic will make the kernel ask again
     return;
@@ -296,6 +299,19 @@ void Table::plan_flow(Plan& plan, std::uint32_t id) {
     return;
   }
   plan.emplace_back(PutMfc{key_, flow.key, restricted(want)});
+}
+
+/// Makes the kernel let go of a flow that is to have no entry now: packets that wait for one leave
+/// with any entry, and this one sends them nowhere.
+void Table::plan_refusal(Plan& plan, const Flow& flow) const {
+  if (flow.observed != kNone) {
+    plan.emplace_back(DropMfc{key_, flow.key, shapes_[flow.observed].parent});
+    // Where a put would keep outputs of an entry that could not be dropped, it waits for that.
+    if (!traits_.update_clears_outputs) return;
+  }
+  const VifIndex parent = flow.arrival == kNoSlot ? VifIndex(0) : flow.arrival;
+  plan.emplace_back(PutMfc{key_, flow.key, MfcShape{.parent = parent, .ttls = {}}});
+  plan.emplace_back(DropMfc{key_, flow.key, parent});
 }
 
 /// A flow that arrived where no rule of its own expects it depends on a slot that its fanout does
@@ -362,6 +378,7 @@ void Table::acknowledge(const PutMfc& op, const Result<void>& outcome, Milliseco
   }
   flow.clear(Flow::kRewrite);
   flow.clear(Flow::kUnsure);
+  flow.clear(Flow::kAsked);
   recent_puts_.push_back(id);
 }
 
@@ -369,7 +386,8 @@ void Table::acknowledge(const DropMfc& op, const Result<void>& outcome, Millisec
   const std::uint32_t id = flows_.find(op.flow);
   if (!outcome) return fail_flow(id, outcome.error(), now);
   observe(id, kNone);
-  if (!traits_.update_clears_outputs) mark_dirty(id);
+  // A flow that was learned, but refused, is forgotten by looking at it again.
+  if (!traits_.update_clears_outputs || flows_[id].kind != Flow::Kind::fixed) mark_dirty(id);
   collect_if_unused(id);
 }
 

@@ -94,7 +94,7 @@ void Table::collect_if_unused(std::uint32_t id) {
   const Flow& flow = flows_[id];
   const bool in_use = flow.first_rule != kNone || flow.observed != kNone ||
                       flow.kind != Flow::Kind::fixed || flow.has(Flow::kDirty) ||
-                      flow.has(Flow::kRetry) || flow.has(Flow::kDetached);
+                      flow.has(Flow::kRetry) || flow.has(Flow::kDetached) || flow.has(Flow::kAsked);
   if (in_use) return;
   if (flow.fanout != kNone) set_flow_fanout(id, kNone);
   if (!flows_[id].has(Flow::kDirty)) flows_.erase(id);

@@ -108,6 +108,8 @@ struct ObjectShape<TableRow> {
         .required("entries", out.entries)
         .required("learned", out.learned)
         .required("stop_filters", out.stop_filters)
+        .required("upcalls", out.upcalls)
+        .required("upcalls_lost", out.upcalls_lost)
         .required("why_not", out.why_not)
         .ok();
   }
@@ -243,9 +245,16 @@ Json write(const InterfaceRow& row) {
 }
 
 Json write(const TableRow& row) {
-  return {{"family", name_of(row.family)},    {"table", row.table},     {"slots", row.slots},
-          {"slots_used", row.slots_used},     {"entries", row.entries}, {"learned", row.learned},
-          {"stop_filters", row.stop_filters}, {"why_not", row.why_not}};
+  return {{"family", name_of(row.family)},
+          {"table", row.table},
+          {"slots", row.slots},
+          {"slots_used", row.slots_used},
+          {"entries", row.entries},
+          {"learned", row.learned},
+          {"stop_filters", row.stop_filters},
+          {"upcalls", row.upcalls},
+          {"upcalls_lost", row.upcalls_lost},
+          {"why_not", row.why_not}};
 }
 
 Json write(const GroupRow& row) {

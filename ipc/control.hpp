@@ -97,6 +97,8 @@ struct TableRow {
   std::uint64_t entries = 0;       ///< in the kernel
   std::uint64_t learned = 0;       ///< of these: by an upcall
   std::uint64_t stop_filters = 0;  ///< of these: for flows that match nothing
+  std::uint64_t upcalls = 0;       ///< the kernel's questions and reports about flows so far
+  std::uint64_t upcalls_lost = 0;  ///< such that came faster than they were read
   std::string why_not;             ///< why it is not in use; empty if it is
   bool operator==(const TableRow&) const = default;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -42,6 +44,14 @@ class TableKeeper {
   virtual Result<TableSocket> open_table(TableKey table) = 0;
 };
 
+/// What has come from a table socket since it was opened.
+struct UpcallCounts {
+  std::uint64_t read = 0;
+  /// The kernel had no room for them, since too many waited to be read. It has dropped the packet
+  /// with each, and asks again at the flow's next one.
+  std::uint64_t lost = 0;
+};
+
 /// The kernel's multicast forwarding: tables, slots, entries, memberships.
 class MrouteKernel {
  public:
@@ -70,6 +80,8 @@ class MrouteKernel {
   /// Reads what waits, at most `limit` messages, and hands upcalls to the sink; other packets the
   /// socket sees and malformed messages are dropped. Returns how many messages were read.
   virtual Result<std::size_t> read_upcalls(TableKey table, std::size_t limit, UpcallSink& sink) = 0;
+  /// Costs a kernel call.
+  [[nodiscard]] virtual Result<UpcallCounts> upcall_counts(TableKey table) const = 0;
 
   /// How many kernel calls that change state were made (MRT_* and joins), for tests and `show`.
   [[nodiscard]] virtual std::uint64_t change_count() const = 0;

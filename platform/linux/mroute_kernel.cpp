@@ -9,6 +9,7 @@
 
 #include <linux/mroute.h>
 #include <linux/mroute6.h>
+#include <linux/sock_diag.h>
 
 #include <algorithm>
 #include <array>
@@ -61,12 +62,12 @@ class LinuxMrouteKernel final : public MrouteKernel {
       return fail(ErrorCode::already_exists,
                   fmt::format("{}: it is open already", describe(socket.table)));
     }
-    tables_.push_back(std::move(socket));
+    tables_.push_back({std::move(socket)});
     return {};
   }
 
   void close_table(TableKey key) override {
-    std::erase_if(tables_, [&](const TableSocket& t) { return t.table == key; });
+    std::erase_if(tables_, [&](const OpenTable& t) { return t.socket.table == key; });
   }
 
   Result<void> apply(const Op& op) override {
@@ -78,19 +79,28 @@ class LinuxMrouteKernel final : public MrouteKernel {
 
   int upcall_descriptor(TableKey key) const override {
     const auto* table = find(key);
-    return table == nullptr ? -1 : table->descriptor.get();
+    return table == nullptr ? -1 : table->fd();
   }
 
   Result<std::size_t> read_upcalls(TableKey key, std::size_t limit, UpcallSink& sink) override;
+  Result<UpcallCounts> upcall_counts(TableKey key) const override;
 
   std::uint64_t change_count() const override { return changes_ + memberships_.change_count(); }
 
  private:
+  struct OpenTable {
+    TableSocket socket;
+    std::uint64_t upcalls = 0;  ///< read so far
+    [[nodiscard]] int fd() const { return socket.descriptor.get(); }
+  };
+
   // There are few tables, and most often one is used many times in a row.
-  const TableSocket* find(TableKey key) const {
-    const auto it = std::ranges::find(tables_, key, &TableSocket::table);
+  const OpenTable* find(TableKey key) const {
+    const auto it = std::ranges::find_if(
+        tables_, [&](const OpenTable& table) { return table.socket.table == key; });
     return it == tables_.end() ? nullptr : &*it;
   }
+  OpenTable* find(TableKey key) { return const_cast<OpenTable*>(std::as_const(*this).find(key)); }
 
   /// 0 or an errno.
   template <class Value>
@@ -99,7 +109,7 @@ class LinuxMrouteKernel final : public MrouteKernel {
     if (table == nullptr) return EBADF;
     ++changes_;
     const int level = key.family == Family::ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
-    const int result = ::setsockopt(table->descriptor.get(), level, option, &value, sizeof value);
+    const int result = ::setsockopt(table->fd(), level, option, &value, sizeof value);
     return result == 0 ? 0 : errno;
   }
 
@@ -118,7 +128,7 @@ class LinuxMrouteKernel final : public MrouteKernel {
   Result<void> carry_out(const LeaveGroup& op) { return memberships_.leave(op); }
 
   KernelTraits traits_ = linux_traits();
-  std::vector<TableSocket> tables_;
+  std::vector<OpenTable> tables_;
   Memberships memberships_;
   std::uint64_t changes_ = 0;
 };
@@ -213,11 +223,11 @@ Result<bool> LinuxMrouteKernel::slot_is_bound(TableKey key, VifIndex slot) {
   if (table != nullptr && key.family == Family::ipv4) {
     sioc_vif_req request{};
     request.vifi = slot.value;
-    error = ::ioctl(table->descriptor.get(), SIOCGETVIFCNT, &request) == 0 ? 0 : errno;
+    error = ::ioctl(table->fd(), SIOCGETVIFCNT, &request) == 0 ? 0 : errno;
   } else if (table != nullptr) {
     sioc_mif_req6 request{};
     request.mifi = slot.value;
-    error = ::ioctl(table->descriptor.get(), SIOCGETMIFCNT_IN6, &request) == 0 ? 0 : errno;
+    error = ::ioctl(table->fd(), SIOCGETMIFCNT_IN6, &request) == 0 ? 0 : errno;
   }
   if (error == 0) return true;
   // EINVAL: above the highest slot in use.
@@ -230,7 +240,7 @@ Result<FlowCounters> LinuxMrouteKernel::counters(TableKey key, const FlowKey& fl
   int error = EBADF;
   FlowCounters counters;
   const auto ask = [&](auto& request, unsigned long what) {
-    error = ::ioctl(table->descriptor.get(), what, &request) == 0 ? 0 : errno;
+    error = ::ioctl(table->fd(), what, &request) == 0 ? 0 : errno;
     counters = {request.pktcnt, request.bytecnt, request.wrong_if};
   };
   if (table != nullptr && key.family == Family::ipv4) {
@@ -252,10 +262,10 @@ Result<std::size_t> LinuxMrouteKernel::read_upcalls(TableKey key, std::size_t li
                                                     UpcallSink& sink) {
   // The sink may close the table, so it is looked up anew for each message.
   for (std::size_t read = 0; read < limit; ++read) {
-    const int fd = upcall_descriptor(key);
-    if (fd < 0) return read;
+    OpenTable* const table = find(key);
+    if (table == nullptr) return read;
     std::array<std::uint8_t, 128> buffer{};  // upcalls are short; the rest of others is of no use
-    const ssize_t length = ::recv(fd, buffer.data(), buffer.size(), 0);
+    const ssize_t length = ::recv(table->fd(), buffer.data(), buffer.size(), 0);
     if (length < 0) {
       const int error = errno;
       if (error == EAGAIN) return read;
@@ -264,9 +274,25 @@ Result<std::size_t> LinuxMrouteKernel::read_upcalls(TableKey key, std::size_t li
     }
     const auto upcall =
         decode_upcall(std::span(buffer).first(static_cast<std::size_t>(length)), key);
-    if (upcall) sink.upcall(*upcall);
+    if (!upcall) continue;
+    ++table->upcalls;
+    sink.upcall(*upcall);
   }
   return limit;
+}
+
+Result<UpcallCounts> LinuxMrouteKernel::upcall_counts(TableKey key) const {
+  const auto* table = find(key);
+  int error = EBADF;
+  // SO_RXQ_OVFL says nothing of a socket that only the kernel itself writes to.
+  std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+  if (table != nullptr) {
+    socklen_t size = sizeof memory;
+    error =
+        ::getsockopt(table->fd(), SOL_SOCKET, SO_MEMINFO, memory.data(), &size) == 0 ? 0 : errno;
+  }
+  if (error != 0) return failure(MrouteCall::set_option, key, error, "counts of upcalls");
+  return UpcallCounts{.read = table->upcalls, .lost = memory[SK_MEMINFO_DROPS]};
 }
 
 }  // namespace

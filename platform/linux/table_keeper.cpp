@@ -38,22 +38,50 @@ bool set_option(int fd, int level, int name, const Value& value) {
   return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
-/// Leaves only upcalls. An IPv4 table socket receives all IGMP, once per table; upcalls have 0
-/// where a packet has its protocol. Upcalls of IPv6 pass even a filter that blocks everything.
-bool keep_only_upcalls(int fd, Family family) {
-  if (family == Family::ipv6) {
-    icmp6_filter filter{};
-    ICMP6_FILTER_SETBLOCKALL(&filter);
-    return set_option(fd, IPPROTO_ICMPV6, ICMP6_FILTER, filter);
-  }
-  constexpr std::uint32_t kProtocolOffset = 9;
-  constexpr std::uint32_t kAcceptAll = 0xffffffff;
-  std::array<sock_filter, 4> program{{{BPF_LD | BPF_B | BPF_ABS, 0, 0, kProtocolOffset},
-                                      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0},
-                                      {BPF_RET | BPF_K, 0, 0, kAcceptAll},
-                                      {BPF_RET | BPF_K, 0, 0, 0}}};
+constexpr std::uint32_t kAcceptAll = 0xffffffff;
+
+template <std::size_t N>
+bool attach_filter(int fd, std::array<sock_filter, N> program) {
   const sock_fprog filter{program.size(), program.data()};
   return set_option(fd, SOL_SOCKET, SO_ATTACH_FILTER, filter);
+}
+
+/// An IPv4 table socket receives all IGMP, once per table; upcalls have 0 where a packet has its
+/// protocol.
+bool keep_only_igmpmsg(int fd) {
+  constexpr std::uint32_t kProtocolOffset = 9;
+  return attach_filter(
+      fd, std::array<sock_filter, 4>{{{BPF_LD | BPF_B | BPF_ABS, 0, 0, kProtocolOffset},
+                                      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0},
+                                      {BPF_RET | BPF_K, 0, 0, kAcceptAll},
+                                      {BPF_RET | BPF_K, 0, 0, 0}}});
+}
+
+/// Upcalls pass even an ICMPv6 filter that blocks everything. Those about the source :: have no
+/// answer: an entry with that source is one for every source. A refused upcall makes the kernel
+/// drop packet and question at once (ip6mr.c, ip6mr_cache_unresolved); unanswered, each such group
+/// would lengthen the list that is searched for every new flow. IPv4 never routes from 0.0.0.0.
+bool keep_only_mrt6msg(int fd) {
+  icmp6_filter nothing{};
+  ICMP6_FILTER_SETBLOCKALL(&nothing);
+  if (!set_option(fd, IPPROTO_ICMPV6, ICMP6_FILTER, nothing)) return false;
+  constexpr std::uint32_t kSourceOffset = 8;
+  return attach_filter(
+      fd, std::array<sock_filter, 10>{{{BPF_LD | BPF_W | BPF_ABS, 0, 0, kSourceOffset},
+                                       {BPF_JMP | BPF_JEQ | BPF_K, 0, 7, 0},
+                                       {BPF_LD | BPF_W | BPF_ABS, 0, 0, kSourceOffset + 4},
+                                       {BPF_JMP | BPF_JEQ | BPF_K, 0, 5, 0},
+                                       {BPF_LD | BPF_W | BPF_ABS, 0, 0, kSourceOffset + 8},
+                                       {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 0},
+                                       {BPF_LD | BPF_W | BPF_ABS, 0, 0, kSourceOffset + 12},
+                                       {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0},
+                                       {BPF_RET | BPF_K, 0, 0, 0},
+                                       {BPF_RET | BPF_K, 0, 0, kAcceptAll}}});
+}
+
+/// Leaves only upcalls that can be answered.
+bool keep_only_upcalls(int fd, Family family) {
+  return family == Family::ipv4 ? keep_only_igmpmsg(fd) : keep_only_mrt6msg(fd);
 }
 
 /// Asks for reports of packets on any wrong interface. The flags belong to the table and outlive

@@ -32,6 +32,7 @@ struct Stage {
 };
 
 void measure_events(Report& report, const Scale& scale);
+void measure_flows(Report& report, const Scale& scale);
 void measure_load(Report& report, const Scale& scale);
 void measure_beside_smcroute(Report& report, const Scale& scale);
 void measure_memory(Report& report, const Scale& scale);

@@ -57,7 +57,8 @@ bool wait_readable(int first, int second, std::chrono::milliseconds patience) {
 
 TimedDaemon::TimedDaemon(const testing::NetNamespace& router, const std::string& program,
                          std::string_view configuration, std::size_t routes)
-    : watch_(dir_.path()),
+    : router_(router),
+      watch_(dir_.path()),
       table_(router),
       process_(router, command_line(program, dir_, configuration)) {
   // Nothing tells when a route is installed, short of a stream of messages about each of them.
@@ -113,6 +114,14 @@ Cost TimedDaemon::reload() {
     watch_.drain();
   }
   return {watch.cost().wall, processor() - used};
+}
+
+std::string TimedDaemon::ctl(const std::vector<std::string>& arguments) const {
+  std::vector<std::string> words{testing::built_program("mcastctl"), "-u", dir_ / "bench.sock"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  auto result = testing::run_program(router_, words);
+  if (result.exit_code != 0) throw std::runtime_error("mcastctl: " + result.err);
+  return std::move(result.out);
 }
 
 double TimedDaemon::processor() const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tests/bench/routes.hpp"
 #include "tests/bench/stopwatch.hpp"
@@ -36,6 +37,8 @@ class TimedDaemon {
   [[nodiscard]] Cost start_cost() const { return start_cost_; }
   /// Has it read its file again: from SIGHUP to the pid file touched.
   Cost reload();
+  /// What the client prints on standard output; throws if it fails.
+  [[nodiscard]] std::string ctl(const std::vector<std::string>& arguments) const;
   [[nodiscard]] Memory memory() const;
   /// How often any of its threads was switched away from: it can do nothing without that.
   [[nodiscard]] std::uint64_t context_switches() const;
@@ -45,6 +48,7 @@ class TimedDaemon {
   /// Seconds of a processor that it has used.
   [[nodiscard]] double processor() const;
 
+  const testing::NetNamespace& router_;
   testing::TempDir dir_;
   testing::DirectoryWatch watch_;
   TableView table_;

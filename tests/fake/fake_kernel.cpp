@@ -180,9 +180,35 @@ Result<std::size_t> FakeKernel::read_upcalls(TableKey table, std::size_t limit,
   for (; count < limit && !state.upcalls.empty(); ++count) {
     const Upcall upcall = state.upcalls.front();
     state.upcalls.pop_front();
+    ++state.upcall_counts.read;
     sink.upcall(upcall);
   }
   return count;
+}
+
+Result<platform::UpcallCounts> FakeKernel::upcall_counts(TableKey table) const {
+  const auto state = tables_.find(table);
+  if (state == tables_.end()) return fail(ErrorCode::internal, "the table is not open");
+  return state->second.upcall_counts;
+}
+
+void FakeKernel::lose_upcalls(TableKey table) {
+  Table& state = tables_.at(table);
+  state.upcall_counts.lost += state.upcalls.size();
+  for (const Upcall& upcall : std::exchange(state.upcalls, {})) {
+    if (upcall.kind == Upcall::Kind::no_cache) state.unresolved.erase(upcall.flow);
+  }
+}
+
+std::vector<FlowKey> FakeKernel::unanswered(TableKey table) const {
+  std::vector<FlowKey> flows;
+  const Table& state = tables_.at(table);
+  for (const auto& [flow, waiting] : state.unresolved) {
+    const bool unread = std::ranges::any_of(
+        state.upcalls, [&](const Upcall& upcall) { return upcall.flow == flow; });
+    if (!unread) flows.push_back(flow);
+  }
+  return flows;
 }
 
 std::vector<TableKey> FakeKernel::open_tables() const {

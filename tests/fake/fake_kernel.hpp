@@ -87,6 +87,11 @@ class FakeKernel final : public platform::MrouteKernel,
   [[nodiscard]] std::vector<Delivery> take_deliveries() { return std::exchange(deliveries_, {}); }
   /// Lets time pass for unresolved flows and limits on repeated reports.
   void advance(Milliseconds by);
+  /// Upcalls that wait are thrown away with what they are about, as when the socket's buffer was
+  /// full.
+  void lose_upcalls(TableKey table);
+  /// Flows that the kernel asked about and got no answer for.
+  [[nodiscard]] std::vector<FlowKey> unanswered(TableKey table) const;
   /// The table a packet is routed by: the VRF's of the arrival interface, otherwise the default.
   [[nodiscard]] TableKey table_for(Device from, Family family) const;
 
@@ -127,6 +132,7 @@ class FakeKernel final : public platform::MrouteKernel,
   [[nodiscard]] int upcall_descriptor(TableKey) const override { return -1; }
   Result<std::size_t> read_upcalls(TableKey table, std::size_t limit,
                                    platform::UpcallSink& sink) override;
+  [[nodiscard]] Result<platform::UpcallCounts> upcall_counts(TableKey table) const override;
   [[nodiscard]] std::uint64_t change_count() const override { return changes_; }
 
   // --- TableKeeper
@@ -158,6 +164,7 @@ class FakeKernel final : public platform::MrouteKernel,
     std::unordered_map<FlowKey, Entry> entries;
     std::map<FlowKey, Unresolved> unresolved;
     std::deque<Upcall> upcalls;
+    platform::UpcallCounts upcall_counts;
   };
   using Event = std::variant<Link, IfIndex>;
 

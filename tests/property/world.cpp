@@ -136,6 +136,11 @@ void World::rest() {
     now_ = std::max(now_, *deadline);
   }
   if (!engine_.plan(now_).empty()) throw Objection("at rest, there is a plan still");
+  for (const TableKey table : kernel_.open_tables()) {
+    for (const FlowKey& flow : kernel_.unanswered(table)) {
+      throw Objection("the kernel asked and got no answer about " + flow.to_string());
+    }
+  }
   oracle_.judge_rest();
   static_cast<void>(engine_.take_notices());
 }

@@ -91,6 +91,9 @@ class Saboteur : public platform::MrouteKernel {
   Result<std::size_t> read_upcalls(TableKey t, std::size_t l, platform::UpcallSink& s) override {
     return kernel_.read_upcalls(t, l, s);
   }
+  [[nodiscard]] Result<platform::UpcallCounts> upcall_counts(TableKey t) const override {
+    return kernel_.upcall_counts(t);
+  }
   [[nodiscard]] std::uint64_t change_count() const override { return kernel_.change_count(); }
 
  protected:

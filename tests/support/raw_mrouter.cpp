@@ -35,11 +35,13 @@ sockaddr_in6 parse6(const std::string& text) {
 
 }  // namespace
 
-RawMrouter::RawMrouter(const NetNamespace& router, int family) : router_(&router), family_(family) {
+RawMrouter::RawMrouter(const NetNamespace& router, int family, Role role)
+    : router_(&router), family_(family) {
   const int protocol = family == AF_INET ? static_cast<int>(IPPROTO_IGMP) : IPPROTO_ICMPV6;
   socket_ = router.run([&] {
     return Fd(check_call(::socket(family, SOCK_RAW | SOCK_CLOEXEC, protocol), "socket"));
   });
+  if (role == Role::stranger) return;
   if (family == AF_INET)
     set_option(socket_, IPPROTO_IP, MRT_INIT, 1, "MRT_INIT");
   else
@@ -91,6 +93,12 @@ void RawMrouter::put_route(const std::string& source, const std::string& group, 
     for (const unsigned slot : out) IF_SET(slot, &entry.mf6cc_ifset);
     set_option(socket_, IPPROTO_IPV6, MRT6_ADD_MFC, entry, "MRT6_ADD_MFC");
   }
+}
+
+void RawMrouter::report_wrong_interfaces(bool on) const {
+  static_assert(MRT_PIM == MRT6_PIM);
+  set_option(socket_, family_ == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, MRT_PIM, on ? 1 : 0,
+             "MRT_PIM");
 }
 
 void RawMrouter::drop_route(const std::string& source, const std::string& group) {

@@ -13,14 +13,21 @@ namespace mcast::testing {
 /// and nothing else. Proves the harness without a daemon and is the yardstick of benchmarks.
 class RawMrouter {
  public:
+  enum class Role {
+    owner,
+    stranger,  ///< another program, which meddles with the table of whoever owns it
+  };
   /// `family` is AF_INET or AF_INET6.
-  RawMrouter(const NetNamespace& router, int family);
+  RawMrouter(const NetNamespace& router, int family, Role role = Role::owner);
 
   void add_vif(unsigned slot, const std::string& interface);
   void remove_vif(unsigned slot);
   void put_route(const std::string& source, const std::string& group, unsigned in,
                  const std::vector<unsigned>& out);
   void drop_route(const std::string& source, const std::string& group);
+  void report_wrong_interfaces(bool on) const;
+  /// What upcalls are read from.
+  [[nodiscard]] int fd() const { return socket_.get(); }
 
  private:
   const NetNamespace* router_;

@@ -94,6 +94,8 @@ class MulticastReceiver {
     return account(sender.flow());
   }
   [[nodiscard]] const FlowAccount& account(std::uint64_t flow);
+  /// Readable when packets wait.
+  [[nodiscard]] int fd() const { return socket_.get(); }
 
  private:
   Fd socket_;

@@ -17,10 +17,8 @@ namespace mcast::testing {
 /// convergence.
 class EngineOnFake : private platform::LinkSink, private platform::UpcallSink {
  public:
-  explicit EngineOnFake(const KernelTraits& traits = linux_traits())
-      : kernel(traits),
-        engine(traits, {.default_ipv4 = traits.ipv4.default_table,
-                        .default_ipv6 = traits.ipv6.default_table}) {
+  explicit EngineOnFake(const KernelTraits& traits = linux_traits(), EngineOptions options = {})
+      : kernel(traits), engine(traits, with_default_tables(traits, options)) {
     for (const TableKey table : {table_v4(), table_v6()}) {
       static_cast<void>(kernel.adopt_table(kernel.open_table(table).value()));
       engine.table_opened(table);
@@ -69,6 +67,9 @@ class EngineOnFake : private platform::LinkSink, private platform::UpcallSink {
   /// A packet arrives; what the kernel asks is answered.
   void send(Device from, const FlowKey& flow) {
     kernel.send(from, flow);
+    answer_upcalls();
+  }
+  void answer_upcalls() {
     for (const TableKey table : {table_v4(), table_v6()}) {
       static_cast<void>(kernel.read_upcalls(table, 100, *this));
     }
@@ -88,6 +89,12 @@ class EngineOnFake : private platform::LinkSink, private platform::UpcallSink {
   std::uint64_t calls = 0;  ///< that the last change took
 
  private:
+  [[nodiscard]] static EngineOptions with_default_tables(const KernelTraits& traits,
+                                                         EngineOptions options) {
+    options.default_ipv4 = traits.ipv4.default_table;
+    options.default_ipv6 = traits.ipv6.default_table;
+    return options;
+  }
   void link_changed(const Link& link) override { engine.link_changed(link); }
   void link_removed(IfIndex index) override { engine.link_removed(index); }
   void links_relearned(std::span<const Link> links) override { engine.links_relearned(links); }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <algorithm>
+
 #include "tests/unit/engine_on_fake.hpp"
 
 namespace mcast::testing {
@@ -15,11 +17,8 @@ class Router : public EngineOnFake {
   using EngineOnFake::send;
   void send(const FlowKey& key) { send(device, key); }
   [[nodiscard]] bool knows(const FlowKey& key) const {
-    bool found = false;
-    engine.for_each_learned([&](TableKey, const FlowKey& learned) {
-      if (learned == key) found = true;
-    });
-    return found;
+    const auto learned = engine.learned_flows(0, 1000).rows;
+    return std::ranges::count(learned, key, &LearnedFlow::flow) != 0;
   }
   [[nodiscard]] bool installed(const FlowKey& key) const {
     return kernel.entries(table_v4()).contains(key);

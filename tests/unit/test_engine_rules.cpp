@@ -149,6 +149,74 @@ TEST_CASE("a second question about an installed flow releases the packets that w
   CHECK(it.out(it.device[0], kFlow) == Devices{it.device[1]});
 }
 
+TEST_CASE("a question about a flow whose rule waits for its interface is answered") {
+  FourInterfaces it;
+  it.configure(kRoute + "eth1\nmroute from eth3 group 225.7.7.7 to eth1\n");
+  it.remove("eth0");
+  it.configure("mroute from eth0 source 10.0.0.9 group 225.1.2.4 to eth1\n"
+               "mroute from eth3 group 225.7.7.7 to eth1\n");
+  const FlowKey asked = flow("10.0.0.9", "225.1.2.4");
+  it.send(it.device[3], asked);
+  CHECK(it.kernel.unanswered(it.table_v4()).empty());
+  CHECK(it.out(it.device[3], asked).empty());
+  const Device back = it.add("eth0");
+  CHECK(it.out(back, asked) == Devices{it.device[1]});
+}
+
+TEST_CASE("a question about a slot that changes hands is answered, and leaves nothing behind") {
+  FourInterfaces it;
+  it.configure("mroute from eth0 group 225.1.2.3 to eth1\n");
+  it.kernel.send(it.device[0], kFlow);
+  it.remove("eth0");
+  it.answer_upcalls();
+  CHECK(it.kernel.unanswered(it.table_v4()).empty());
+  CHECK(it.kernel.entries(it.table_v4()).empty());
+  const Device back = it.add("eth0");
+  it.send(back, kFlow);
+  CHECK(it.out(back, kFlow) == Devices{it.device[1]});
+}
+
+TEST_CASE("a flow whose rule was refused its slots is stopped until there are slots") {
+  KernelTraits traits = linux_traits();
+  traits.ipv4.slots = 2;
+  FourInterfaces it(traits);
+  it.configure("mroute from eth0 group 225.9.9.9 to eth1\n"
+               "mroute from eth0 group 225.1.2.3 to eth2 eth3\n");
+  it.send(it.device[0], kFlow);
+  CHECK(it.kernel.unanswered(it.table_v4()).empty());
+  CHECK(it.kernel.entries(it.table_v4()).contains(kFlow));
+  CHECK(it.out(it.device[0], kFlow).empty());
+}
+
+TEST_CASE("beyond the limit the least recently used stop filter goes first, and all are answered") {
+  const FlowKey first = flow("10.0.0.9", "225.6.0.1");
+  const FlowKey second = flow("10.0.0.9", "225.6.0.2");
+  const FlowKey third = flow("10.0.0.9", "225.6.0.3");
+  const FlowKey good = flow("10.0.0.9", "225.9.9.9");
+  EngineOptions few;
+  few.max_stop_filters = 2;
+  few.max_learned = 1;
+  EngineOnFake it(linux_traits(), few);
+  const Device eth0 = it.add("eth0");
+  it.add("eth1");
+  it.configure("mroute from eth0 group 225.9.0.0/16 to eth1\n");
+  it.send(eth0, good);
+  it.send(eth0, first);
+  it.send(eth0, second);
+  it.engine.learned_packets(it.table_v4(), first, 1);  // used since
+  it.send(eth0, third);
+  const auto& entries = it.kernel.entries(it.table_v4());
+  CHECK(entries.contains(first));
+  CHECK_FALSE(entries.contains(second));
+  CHECK(entries.contains(third));
+  CHECK(entries.contains(good));
+  const FlowKey better = flow("10.0.0.9", "225.9.9.8");
+  it.send(eth0, better);
+  CHECK_FALSE(entries.contains(good));
+  CHECK_FALSE(it.out(eth0, better).empty());
+  CHECK(it.kernel.unanswered(it.table_v4()).empty());
+}
+
 TEST_CASE("a step that fails is tried again at the engine's own deadline") {
   FourInterfaces it;
   it.kernel.fail_call(3, ErrorCode::os);

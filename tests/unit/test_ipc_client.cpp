@@ -157,15 +157,18 @@ TEST_CASE("show writes whole tables and leaves out empty ones") {
 TEST_CASE("show interfaces says how full the tables are, in detail and in JSON") {
   RunningServer server;
   server.with_stub([](StubHandler& stub) {
-    stub.tables = {{Family::ipv4, 253, 32, 3, 10, 4, 2, ""},
-                   {Family::ipv6, 254, 32, 0, 0, 0, 0, "the kernel lacks it"}};
+    stub.tables = {{Family::ipv4, 253, 32, 3, 10, 4, 2, 9, 1, ""},
+                   {Family::ipv6, 254, 32, 0, 0, 0, 0, 0, 0, "the kernel lacks it"}};
   });
   CHECK(shown(server, cli::List::interfaces, false, {.headings = false}).empty());
   CHECK(shown(server, cli::List::interfaces, false, {.headings = false, .detail = true}) ==
-        "IPv4 table 253: 3 of 32 slots, 10 routes, of these 4 learned and 2 stop filters\n"
+        "IPv4 table 253: 3 of 32 slots, 10 routes, of these 4 learned and 2 stop filters; "
+        "9 upcalls, 1 lost\n"
         "IPv6 table 254: not in use: the kernel lacks it\n");
   const auto json = nlohmann::json::parse(shown(server, cli::List::interfaces, true));
   CHECK(json["tables"][0]["slots_used"] == 3);
+  CHECK(json["tables"][0]["upcalls"] == 9);
+  CHECK(json["tables"][0]["upcalls_lost"] == 1);
   CHECK(json["tables"][1]["why_not"] == "the kernel lacks it");
 }
 

@@ -6,9 +6,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,6 +22,8 @@
 #include "platform/posix/process.hpp"
 #include "tests/contract/linux/rtnetlink_request.hpp"
 #include "tests/support/net_namespace.hpp"
+#include "tests/support/packet_forge.hpp"
+#include "tests/support/raw_mrouter.hpp"
 #include "tests/support/skip.hpp"
 #include "tests/support/traffic.hpp"
 
@@ -28,6 +33,8 @@ using mcast::testing::kPatience;
 using mcast::testing::MulticastReceiver;
 using mcast::testing::MulticastSender;
 using mcast::testing::NetNamespace;
+using mcast::testing::PacketForge;
+using mcast::testing::RawMrouter;
 
 namespace {
 
@@ -294,6 +301,78 @@ TEST_CASE("IGMP that hosts send is not taken for upcalls") {
   const auto all = router.await_upcalls(kTable4, 1);
   CHECK(all.size() == 1);
   CHECK(all.front().flow.group == address("225.1.2.3"));
+}
+
+TEST_CASE("packets from :: are dropped at once and hold up nobody") {
+  Router router;
+  open_and_connect(router, kCases[1]);
+  PacketForge forge(router.left, "lan");
+  for (const std::string& group : mcast::testing::count_up("ff0e::9:1", 20)) {
+    forge.send(forge.make({"::", group}));
+  }
+  // Something that comes after them, and is an upcall.
+  forge.send(forge.make({"fd00:1::2", "ff0e::4:5"}));
+  const auto all = router.await_upcalls(kTable6, 1);
+  CHECK(all.size() == 1);
+  CHECK(all.front().flow == FlowKey{address("fd00:1::2"), address("ff0e::4:5")});
+  // A line of headings, the entry of the connection, the flow that is asked about.
+  CHECK(std::ranges::count(router.net.read_proc_net("ip6_mr_cache"), '\n') == 3);
+  CHECK(router.kernel->upcall_counts(kTable6)->lost == 0);
+}
+
+TEST_CASE("upcalls that find no room are counted as lost, and asked again") {
+  for (const auto& c : kCases) {
+    Router router;
+    open_and_connect(router, c);
+    const auto before = *router.kernel->upcall_counts(c.table);
+    CHECK(before.lost == 0);
+    const int tiny = 1;  // the kernel's least
+    REQUIRE(::setsockopt(router.kernel->upcall_descriptor(c.table), SOL_SOCKET, SO_RCVBUF, &tiny,
+                         sizeof tiny) == 0);
+    PacketForge forge(router.left, "lan");
+    const auto send_all = [&] {
+      for (const std::string& source : mcast::testing::count_up(c.source, 50)) {
+        forge.send(forge.make({source, c.group}));
+      }
+    };
+    send_all();
+    Upcalls sink;
+    const auto total = [&] {
+      REQUIRE(router.kernel->read_upcalls(c.table, 100, sink));
+      const auto counts = *router.kernel->upcall_counts(c.table);
+      return counts.read - before.read + counts.lost;
+    };
+    // Packets may be on the way still; each read makes room for those that come later.
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (total() < 50 && std::chrono::steady_clock::now() < deadline) {
+      pollfd waiting{router.kernel->upcall_descriptor(c.table), POLLIN, 0};
+      ::poll(&waiting, 1, 10);
+    }
+    CHECK(total() == 50);
+    const auto counts = *router.kernel->upcall_counts(c.table);
+    CHECK(counts.lost > 0);
+    CHECK(counts.read - before.read == sink.all.size());
+    const std::size_t known = sink.all.size();
+    send_all();
+    total();
+    CHECK(sink.all.size() > known);
+  }
+}
+
+TEST_CASE("reports of wrong interfaces are on whatever the table's last owner left") {
+  for (const auto& c : kCases) {
+    Router router;
+    {
+      const RawMrouter last(router.net, c.table.family == Family::ipv4 ? AF_INET : AF_INET6);
+      last.report_wrong_interfaces(false);
+    }
+    open_and_connect(router, c);
+    const FlowKey flow{address(c.source), address(c.group)};
+    REQUIRE(router.apply(PutMfc{c.table, flow, shape(7, {})}));
+    MulticastSender(router.left, "lan", c.group, {.source = c.source}).send();
+    const auto wrong = router.await_upcalls(c.table, 1);
+    CHECK(wrong.front().kind == Upcall::Kind::wrong_vif);
+  }
 }
 
 TEST_CASE("removing what the kernel removed already succeeds, and a slot revives its entries") {
