@@ -110,7 +110,8 @@ TEST_CASE("the units name the programs where they were installed, and systemd ac
   CHECK(contains(read_text(installed.unit("smcroute.service")),
                  "\nExecStart=/usr/sbin/smcrouted -n -s $SMCROUTED_OPTS $SMCROUTED_ARGS\n"));
   // What a unit refers to has to exist in the root that is looked at.
-  for (const char* target : {"network", "sysinit", "basic", "multi-user", "shutdown"}) {
+  for (const char* target :
+       {"network", "network-online", "sysinit", "basic", "multi-user", "shutdown"}) {
     std::ofstream(installed.unit(fmt::format("{}.target", target)))
         << "[Unit]\nDefaultDependencies=no\n";
   }
