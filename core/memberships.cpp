@@ -152,7 +152,7 @@ void Memberships::link_departed(IfIndex link) {
   const auto found = joined_.find(link);
   if (found == joined_.end()) return;
   // The kernel dropped the memberships but the sockets still count them.
-  for (const Membership& m : found->second) leaves_.push_back({link, source_of(m), m.first});
+  leave_if(link, found->second, [](const Membership&) { return true; });
   joined_count_ -= found->second.size();
   joined_.erase(found);
 }
@@ -184,6 +184,18 @@ bool Memberships::is_wanted(IfIndex link, const Membership& membership) const {
 
 // --- Comparing -----------------------------------------------------------------------------------
 
+/// Steps are taken from the back: what was joined last is left first, as the kernel looks for it at
+/// the beginning of its lists (net/ipv4/igmp.c).
+template <class Unwanted>
+void Memberships::leave_if(IfIndex link, const Joined& joined, const Unwanted& unwanted) {
+  std::vector<Joined::const_iterator> leaving;
+  for (auto at = joined.begin(); at != joined.end(); ++at) {
+    if (unwanted(at->first)) leaving.push_back(at);
+  }
+  std::ranges::sort(leaving, {}, [](const auto& at) { return at->second; });
+  for (const auto& at : leaving) leaves_.push_back({link, source_of(at->first), at->first.first});
+}
+
 /// Joining again has no effect before these are left.
 bool Memberships::leave_stuck(IfIndex index) {
   const std::size_t before = leaves_.size();
@@ -191,6 +203,12 @@ bool Memberships::leave_stuck(IfIndex index) {
     if (leave.link == index) leaves_.push_back(leave);
   }
   return leaves_.size() != before;
+}
+
+const Memberships::Joined& Memberships::joined_on(IfIndex link) const {
+  static const Joined none;
+  const auto found = joined_.find(link);
+  return found == joined_.end() ? none : found->second;
 }
 
 void Memberships::want(IfIndex link, const Membership& membership) {
@@ -210,12 +228,8 @@ void Memberships::refuse_more(IfIndex link, const Membership& membership) {
 
 void Memberships::compare(IfIndex index) {
   if (leave_stuck(index) || links_.find(index) == nullptr) return;
-  const auto found = joined_.find(index);
-  static const std::set<Membership> none;
-  const auto& joined = found == joined_.end() ? none : found->second;
-  for (const Membership& m : joined) {
-    if (!is_wanted(index, m)) leaves_.push_back({index, source_of(m), m.first});
-  }
+  const Joined& joined = joined_on(index);
+  leave_if(index, joined, [&](const Membership& m) { return !is_wanted(index, m); });
   const auto& wanted_here = wanted_on_[index];
   for (auto wanted = wanted_here.begin(); wanted != wanted_here.end(); ++wanted) {
     const auto wanted_before = [&](const Membership& m) {
@@ -232,13 +246,15 @@ void Memberships::compare(IfIndex index) {
 /// The same for some memberships only.
 void Memberships::compare_touched(IfIndex index, const std::vector<Membership>& touched) {
   if (leave_stuck(index)) return;  // all is compared when they are left
-  const auto found = joined_.find(index);
+  const Joined& joined = joined_on(index);
+  Joined unwanted;
   for (const Membership& m : std::set<Membership>(touched.begin(), touched.end())) {
-    const bool joined = found != joined_.end() && found->second.contains(m);
     const bool wanted = is_wanted(index, m);
-    if (wanted && !joined) want(index, m);
-    if (joined && !wanted) leaves_.push_back({index, source_of(m), m.first});
+    const auto at = joined.find(m);
+    if (wanted && at == joined.end()) want(index, m);
+    if (!wanted && at != joined.end()) unwanted.insert(*at);
   }
+  leave_if(index, unwanted, [](const Membership&) { return true; });
 }
 
 /// What was planned has been acknowledged: links that do not wait to be tried again are well.
@@ -264,9 +280,7 @@ void Memberships::plan(Plan& plan, Milliseconds now, std::size_t limit) {
       if (!compare_links_.contains(link)) compare_touched(link, touched);
     }
     for (const IfIndex link : std::exchange(compare_links_, {})) compare(link);
-    // Both are taken from the back: leaving in reverse order of joining is cheap in the kernel's
-    // lists (net/ipv4/igmp.c).
-    std::ranges::reverse(joins_);
+    std::ranges::reverse(joins_);  // taken from the back
   }
   const auto move_out = [&](auto& from) {
     while (!from.empty() && plan.size() < limit) {
@@ -288,7 +302,8 @@ void Memberships::retry(IfIndex link, Milliseconds now) {
 void Memberships::acknowledge(const JoinGroup& op, const Result<void>& outcome, Milliseconds now) {
   const Address any = Address::unspecified(op.group.family());
   if (outcome) {
-    if (joined_[op.link].emplace(op.group, op.source.value_or(any)).second) ++joined_count_;
+    const Membership membership{op.group, op.source.value_or(any)};
+    if (joined_[op.link].emplace(membership, ++last_joined_).second) ++joined_count_;
     return;
   }
   std::string& known = failures_[op.link];
@@ -330,7 +345,9 @@ std::vector<JoinGroupStatus> Memberships::joined() const {
   for (const auto& [index, memberships] : joined_) {
     const Link* link = links_.find(index);
     if (link == nullptr) continue;
-    for (const Membership& m : memberships) rows.push_back({link->name, source_of(m), m.first});
+    for (const auto& [m, number] : memberships) {
+      rows.push_back({link->name, source_of(m), m.first});
+    }
   }
   return rows;
 }

@@ -71,6 +71,8 @@ class Memberships {
   using RuleList = std::list<JoinRule>;
   /// Group and source; an unspecified source stands for any.
   using Membership = std::pair<Address, Address>;
+  /// What is joined, with a number that grows from one to the next.
+  using Joined = std::map<Membership, std::uint64_t>;
   using Wish = std::pair<Prefix, std::optional<Prefix>>;
   /// What is wanted wherever the pattern matches.
   struct Wanted {
@@ -92,8 +94,12 @@ class Memberships {
   void touch(const Wanted& wanted, const Membership& membership);
   std::vector<JoinRule> remove_if(const JoinWords& words, bool only_of_routes);
   [[nodiscard]] bool is_wanted(IfIndex link, const Membership& membership) const;
+  [[nodiscard]] const Joined& joined_on(IfIndex link) const;
   void rematch(IfIndex link);
   bool leave_stuck(IfIndex link);
+  /// Leaves those that `unwanted` holds for, in an order that is cheap for the kernel.
+  template <class Unwanted>
+  void leave_if(IfIndex link, const Joined& joined, const Unwanted& unwanted);
   void compare(IfIndex link);
   void compare_touched(IfIndex link, const std::vector<Membership>& touched);
   void want(IfIndex link, const Membership& membership);
@@ -108,7 +114,8 @@ class Memberships {
   std::map<InterfacePattern, Wanted> patterns_;
   std::uint64_t total_ = 0;  ///< joins that all rules stand for
 
-  std::map<IfIndex, std::set<Membership>> joined_;
+  std::map<IfIndex, Joined> joined_;
+  std::uint64_t last_joined_ = 0;
   std::size_t joined_count_ = 0;
   /// The patterns that apply to each link.
   std::map<IfIndex, std::vector<Wanted*>> wanted_on_;

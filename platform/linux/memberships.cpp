@@ -60,6 +60,12 @@ std::size_t Memberships::Hash::operator()(const JoinGroup& join) const noexcept 
   return (std::hash<Address>{}(join.group) * 31 + source) * 31 + join.link.value;
 }
 
+/// The newest first: the kernel begins its search of an interface's list with what was joined last
+/// (net/ipv4/igmp.c, ip_mc_dec_group).
+Memberships::~Memberships() {
+  while (!sockets_.empty()) sockets_.pop_back();
+}
+
 Result<void> Memberships::join(const JoinGroup& what) {
   if (joined_.contains(what)) return {};
   const GroupKey key{what.link, what.group};
@@ -108,15 +114,14 @@ Result<void> Memberships::join_at_new_place(const JoinGroup& what, std::vector<P
     if (socket.used == 0) close_socket(number);
     if (!full) return failure(what, error);
     limit.groups = socket.used;
-    limit.with_room.erase(number);
+    std::erase_if(limit.with_room,
+                  [&](SocketNumber n) { return sockets_[n].used >= limit.groups; });
   }
 }
 
 Result<Memberships::SocketNumber> Memberships::socket_with_room(const JoinGroup& what,
                                                                 const std::vector<Place>& places) {
   auto& limit = limits(what.group.family());
-  // Found limits are lower than those before.
-  std::erase_if(limit.with_room, [&](SocketNumber n) { return sockets_[n].used >= limit.groups; });
   const auto fits = [&](SocketNumber number) {
     return std::ranges::none_of(places, [&](const Place& p) { return p.socket == number; });
   };

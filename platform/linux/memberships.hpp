@@ -22,6 +22,11 @@ namespace mcast::platform {
 /// the host, so they are found by running into them. A leave is found in constant time.
 class Memberships {
  public:
+  Memberships() = default;
+  Memberships(const Memberships&) = delete;
+  Memberships& operator=(const Memberships&) = delete;
+  ~Memberships();
+
   /// Joining what is joined already succeeds.
   Result<void> join(const JoinGroup& what);
   /// Leaving what is not joined succeeds; so does leaving on an interface that is gone, which frees

@@ -18,6 +18,7 @@ struct Scale {
   unsigned events = 30;  ///< of one kind
   std::vector<std::size_t> smcroute_routes = {4'000, 16'000};
   std::chrono::seconds idle{10};
+  std::size_t joins = 5'000;  ///< any-source, and as many source-specific, of each family
 };
 
 /// A router with eth0, eth1 and eth2, whose other ends are in a namespace that does nothing.
@@ -36,6 +37,7 @@ void measure_flows(Report& report, const Scale& scale);
 void measure_load(Report& report, const Scale& scale);
 void measure_beside_smcroute(Report& report, const Scale& scale);
 void measure_memory(Report& report, const Scale& scale);
+void measure_joins(Report& report, const Scale& scale);
 void measure_idleness(Report& report, const Scale& scale);
 
 }  // namespace mcast::bench

@@ -134,6 +134,78 @@ TEST_CASE("more groups are joined than the kernel allows one socket") {
   }));
 }
 
+/// Any-source and source-specific joins of both families, every `step`th of 5,000 of each.
+std::string thousands_of_lines(int step) {
+  std::string text;
+  for (int i = 0; i < 5000; i += step) {
+    text += fmt::format("mgroup from eth1 group 225.7.{}.{}\n"
+                        "mgroup from eth1 source 10.1.0.2 group 232.7.{}.{}\n"
+                        "mgroup from eth1 group ff0e::7:{:x}\n"
+                        "mgroup from eth1 source fd00:1::2 group ff3e::7:{:x}\n",
+                        i / 250, i % 250, i / 250, i % 250, i, i);
+  }
+  return text;
+}
+
+/// How many of these the kernel lists for eth1.
+std::size_t thousands_joined(const NetNamespace& net) {
+  if (!net.has_link("eth1")) return 0;
+  const auto count = [](const std::string& table, std::string_view word) {
+    std::size_t found = 0;
+    for (auto at = table.find(word); at != std::string::npos; at = table.find(word, at + 1)) {
+      ++found;
+    }
+    return found;
+  };
+  const std::string v4 = igmp_section(net, "eth1");
+  const std::string v6 = lines_of(net.read_proc_net("igmp6"), "eth1");
+  return count(v4, "07E1 ") + count(v4, "07E8 ") + count(v6, " ff0e000000000000000000000007") +
+         count(v6, " ff3e000000000000000000000007");
+}
+
+TEST_CASE("thousands of joins go by reload and return with their interface") {
+  Lab lab;
+  Daemon daemon(lab.router(), thousands_of_lines(1));
+  CHECK(thousands_joined(lab.router()) == 20'000);
+
+  daemon.write_config(thousands_of_lines(2));
+  REQUIRE(daemon.ctl({"reload"}).exit_code == 0);
+  CHECK(thousands_joined(lab.router()) == 10'000);
+  daemon.write_config(thousands_of_lines(1));
+  REQUIRE(daemon.ctl({"reload"}).exit_code == 0);
+  CHECK(thousands_joined(lab.router()) == 20'000);
+
+  lab.net.pull("eth1");
+  lab.net.plug("eth1", lab.first);
+  CHECK(daemon.eventually([&] { return thousands_joined(lab.router()) == 20'000; }));
+  daemon.write_config("");
+  REQUIRE(daemon.ctl({"reload"}).exit_code == 0);
+  CHECK(thousands_joined(lab.router()) == 0);
+}
+
+TEST_CASE("a limit that is met names the setting that raises it, and the rest stays joined") {
+  Lab lab;
+  Daemon daemon(lab.router(), kMemberships[0].line);
+  lab.router().write_sysctl("net/ipv4/igmp_max_memberships", "1");
+  daemon.write_config(all_lines());
+  REQUIRE(daemon.ctl({"reload"}).exit_code == 0);
+  for (const auto& membership : kMemberships) CHECK(joined(lab.router(), "eth1", membership));
+
+  lab.router().write_sysctl("net/ipv4/igmp_max_memberships", "0");
+  daemon.write_config(all_lines() + "mgroup from eth1 group 239.1.1.7\n");
+  REQUIRE(daemon.ctl({"reload"}).exit_code == 0);
+  CHECK(contains(daemon.log(), "net.ipv4.igmp_max_memberships"));
+  CHECK(contains(daemon.ctl({"show", "pending"}).out, "239.1.1.7"));
+  // Reading the source filters takes a join, which is not to be had now.
+  CHECK(joined(lab.router(), "eth1", kMemberships[0]));
+  CHECK(joined(lab.router(), "eth1", kMemberships[1]));
+
+  lab.router().write_sysctl("net/ipv4/igmp_max_memberships", "20");
+  CHECK(
+      daemon.eventually([&] { return contains(igmp_section(lab.router(), "eth1"), "070101EF"); }));
+  CHECK(daemon.eventually([&] { return !contains(daemon.ctl({"show", "pending"}).out, "239"); }));
+}
+
 TEST_CASE("commands join and leave") {
   Lab lab;
   Daemon daemon(lab.router(), "");

@@ -101,6 +101,20 @@ TEST_CASE("leaves come in the reverse order of joins") {
   }
 }
 
+TEST_CASE("what was joined last is left first, whatever its group") {
+  Host host;
+  host.add(1, "eth0");
+  host.memberships.set_rules({rule({"eth0", "225.1.1.2"})});
+  host.settle();
+  host.memberships.set_rules({rule({"eth0", "225.1.1.0/30"})});
+  host.settle();
+  host.memberships.set_rules({});
+  const Plan leaves = host.settle();
+  REQUIRE(leaves.size() == 4);
+  CHECK(std::get<LeaveGroup>(leaves[0]).group.to_string() == "225.1.1.3");
+  CHECK(std::get<LeaveGroup>(leaves[3]).group.to_string() == "225.1.1.2");
+}
+
 TEST_CASE("a link that another pattern comes to match keeps what it has") {
   Host host;
   host.add(1, "eth0");

@@ -93,6 +93,45 @@ TEST_CASE("more groups than a socket may hold are joined, and all of them left a
   }
 }
 
+TEST_CASE("five thousand joins of each kind need no change of the default limits") {
+  for (const auto& kind : kKinds) {
+    Host host;
+    const bool v4 = kind.family == Family::ipv4;
+    const Prefix groups = *Prefix::parse(kind.prefix);
+    const Prefix ssm_groups = *Prefix::parse(v4 ? "232.7.0.0/16" : "ff3e::7:0/112");
+    const char* const ssm_shown = v4 ? "0xe807" : "ff3e000000000000000000000007";
+    const Address group = *Address::parse(kind.ssm_group);
+    const Prefix sources = *Prefix::parse(kind.sources);
+    constexpr std::uint64_t kMany = 5000;
+    constexpr std::uint64_t kSources = 1000;
+    Memberships& joins = host.memberships;
+    const IfIndex link = host.link;
+    host.net.run([&] {
+      for (std::uint64_t i = 0; i < kMany; ++i) {
+        REQUIRE(joins.join({link, std::nullopt, groups.at(i)}));
+        REQUIRE(joins.join({link, sources.at(1), ssm_groups.at(i)}));
+      }
+      for (std::uint64_t i = 0; i < kSources; ++i)
+        REQUIRE(joins.join({link, sources.at(i), group}));
+    });
+    CHECK(kernel_groups(host.net, kind.family, kind.groups_shown) == kMany);
+    CHECK(kernel_sources(host.net, kind.family, ssm_shown) == kMany);
+    CHECK(kernel_sources(host.net, kind.family, kind.group_shown) == kSources);
+
+    host.net.run([&] {
+      for (std::uint64_t i = kSources; i-- > 0;) {
+        REQUIRE(joins.leave({link, sources.at(i), group}));
+      }
+      for (std::uint64_t i = kMany; i-- > 0;) {
+        REQUIRE(joins.leave({link, sources.at(1), ssm_groups.at(i)}));
+        REQUIRE(joins.leave({link, std::nullopt, groups.at(i)}));
+      }
+    });
+    CHECK(kernel_groups(host.net, kind.family, kind.groups_shown) == 0);
+    CHECK(joins.socket_count() == 0);
+  }
+}
+
 TEST_CASE("a group is joined for more sources than a socket may hold") {
   for (const auto& kind : kKinds) {
     Host host;
