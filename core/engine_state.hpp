@@ -77,6 +77,9 @@ struct Engine::State {
   /// Why the interface does not take part, or what is odd about it; empty if nothing.
   [[nodiscard]] std::string oddity(const Link& link) const;
   void departed(IfIndex index);
+  /// What is shown for an active rule. Lines of one route add up to one row, that of the first:
+  /// none for the others.
+  [[nodiscard]] std::optional<Path> path_of_row(std::uint32_t id) const;
   [[nodiscard]] std::string missing_inbound(const InterfacePattern& iif) const;
   [[nodiscard]] std::string missing(const InterfacePattern& pattern) const;
   [[nodiscard]] std::pair<RuleState, std::string> state_of(std::uint32_t rule) const;

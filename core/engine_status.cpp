@@ -150,6 +150,25 @@ std::pair<RuleState, std::string> Engine::State::state_of(const JoinRule& rule) 
   return {RuleState::active, {}};
 }
 
+std::optional<Path> Engine::State::path_of_row(std::uint32_t id) const {
+  const Rule& rule = rules[id];
+  Path path = rules.path_of(id);
+  auto same = table_of(rule).rules_for(rule.source, rule.group, path.iif);
+  if (same.size() == 1) return path;
+  std::erase_if(same, [&](std::uint32_t other) {
+    return rules[other].exception != rule.exception ||
+           (other != id && state_of(other).first != RuleState::active);
+  });
+  std::ranges::sort(same);
+  if (same.front() != id) return std::nullopt;
+  for (const std::uint32_t other : same) {
+    for (const auto& oif : rules.path_of(other).oifs) {
+      if (std::ranges::count(path.oifs, oif) == 0) path.oifs.push_back(oif);
+    }
+  }
+  return path;
+}
+
 Page<RouteStatus> Engine::route_rules(RuleKind kind, std::uint64_t from, std::size_t limit) const {
   const State& s = *state_;
   Page<RouteStatus> page;
@@ -161,9 +180,11 @@ Page<RouteStatus> Engine::route_rules(RuleKind kind, std::uint64_t from, std::si
     const Rule& rule = s.rules[rule_id];
     if (rule.is_exact() != (kind == RuleKind::exact)) continue;
     auto [state, reason] = s.state_of(rule_id);
+    auto path = state == RuleState::active ? s.path_of_row(rule_id) : s.rules.path_of(rule_id);
+    if (!path) continue;
     page.rows.push_back({.source = rule.source,
                          .group = rule.group,
-                         .path = s.rules.path_of(rule_id),
+                         .path = std::move(*path),
                          .where = rule.where,
                          .state = state,
                          .reason = std::move(reason)});

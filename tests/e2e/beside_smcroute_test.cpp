@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <sstream>
 
 #include "tests/e2e/lab.hpp"
@@ -144,6 +145,42 @@ TEST_CASE("the same commands have the same effect and success") {
     CHECK((ours.exit_code == 0) == (theirs.exit_code == 0));
     CHECK(ours.out.empty());
     if (ours.exit_code != 0) CHECK(ours.err.starts_with("smcroutectl: "));
+    CHECK(state_of(pair.ours) == state_of(pair.theirs));
+  }
+}
+
+TEST_CASE("the same files mean the same, after a reload too") {
+  need_smcroute();
+  const Pair pair;
+  const TempDir dir;
+  std::filesystem::create_directory(dir / "d");
+  dir.write("d/a.conf", "mroute from eth0 group 239.9.0.1 to eth1\n");
+  dir.write("d/b.conf", "mgroup from eth0 group 239.9.0.0/30\n");
+  const std::string texts[] = {
+      "ssmgroup from eth0 source 10.1.0.2 group 232.1.1.1\nssmgroup from eth1 group 232.1.1.2\n",
+      "mgroup from eth+ group 239.1.1.1\n",
+      "mroute from eth0 source 0.0.0.0 group 239.9.0.1 to eth1\n"
+      "mroute from eth0 source :: group ff1e::1 to eth1\n",
+      "mroute from eth0 source 10.1.0.2 group 239.9.0.1 to\n"
+      "mroute from eth0 source 10.1.0.2 group 239.9.0.2\n",
+      "mroute from eth0 group 239.9.0.1/32 to eth1\n"
+      "mroute from eth0 source 10.1.0.2/32 group 239.9.0.1/32 to eth1\n",
+      "mroute from eth0 source 10.1.0.2 group 239.9.0.1 to eth0 eth1\n",
+      "mroute from eth0 source 10.1.0.2 group 239.9.0.5 to eth1\n"
+      "mroute from eth0 source 10.1.0.2 group 239.9.0.5 to eth2\n",
+      "mroute from eth0 source 10.1.0.2 group 224.0.0.9 to eth1\n",
+      "mroute from eth0 source fd00:1::/64 group ff1e::/64 to eth1 eth2\n",
+      "  mroute   from\teth0 group 239.9.0.1   to eth1 eth1 # twice\n\n# nothing\n",
+      fmt::format("include {}/*.conf\n", (dir / "d").string()),
+  };
+  const std::string phyints = "phyint eth0 enable\nphyint eth1 enable ttl-threshold 1\n"
+                              "phyint eth2 enable\n";
+  for (const std::string& text : texts) {
+    CAPTURE(text);
+    for (const Side* side : {&pair.theirs, &pair.ours}) {
+      side->daemon.write_config(phyints + text);
+      CHECK(side->ctl({"reload"}).exit_code == 0);
+    }
     CHECK(state_of(pair.ours) == state_of(pair.theirs));
   }
 }

@@ -44,6 +44,27 @@ TEST_CASE("lines of one flow and inbound interface merge") {
   CHECK(it.out(it.device[0], kFlow) == Devices{it.device[1], it.device[2]});
 }
 
+TEST_CASE("lines that merge are one row of the list, those that wait are not in it") {
+  FourInterfaces it;
+  const std::string any = "mroute from eth0 group 225.5.0.0/16 to ";
+  it.configure(kRoute + "eth1\n" + kRoute + "absent0\n" + kRoute + "eth2 eth1\n" + any + "eth3\n" +
+               any + "eth2\n" + "mroute from eth1 group 225.5.0.0/16 to eth2\n");
+  const auto rows = [&](Engine::RuleKind kind) {
+    std::vector<std::string> texts;
+    for (const RouteStatus& row : it.engine.route_rules(kind, 0, 10).rows) {
+      if (row.state != RuleState::active) continue;
+      std::string text = row.path.iif.to_string() + " >";
+      for (const auto& oif : row.path.oifs) text += " " + oif.to_string();
+      texts.push_back(text);
+    }
+    return texts;
+  };
+  CHECK(rows(Engine::RuleKind::exact) == std::vector<std::string>{"eth0 > eth1 eth2"});
+  CHECK(rows(Engine::RuleKind::templates) ==
+        std::vector<std::string>{"eth0 > eth3 eth2", "eth1 > eth2"});
+  CHECK(it.engine.pending(0, 10).rows.size() == 1);
+}
+
 TEST_CASE("adding a route again adds outbound interfaces to it") {
   FourInterfaces it;
   REQUIRE(it.engine.add_route(it.route({"eth0", "10.0.0.9", "225.1.2.3", "eth1"})));
