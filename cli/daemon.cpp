@@ -217,6 +217,7 @@ void Daemon::turn(std::size_t most_steps) {
   // The steps relied on interfaces that may have gone meanwhile.
   take_link_events();
   write_notices();
+  tell_learned();
   if (steps >= most_steps || links_changed_) {
     schedule_turn();
     return;
@@ -261,6 +262,12 @@ void Daemon::write_notices() {
         spdlog::debug("{}", notice.text);
         break;
     }
+  }
+}
+
+void Daemon::tell_learned() {
+  for (const FlowKey& flow : engine_->take_newly_learned()) {
+    hook_.run("install", {"source=" + flow.source.to_string(), "group=" + flow.group.to_string()});
   }
 }
 

@@ -69,6 +69,7 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   void schedule_turn();
   void arm_deadline();
   void write_notices();
+  void tell_learned();
   void wait_for_links();
   void read_links();
   void take_link_events();

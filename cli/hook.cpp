@@ -12,8 +12,8 @@
 
 namespace mcast::cli {
 
-Hook::Hook(asio::io_context& loop, std::string command)
-    : command_(std::move(command)), child_ended_(loop) {
+Hook::Hook(asio::io_context& loop, std::string command, Limits limits)
+    : command_(std::move(command)), limits_(limits), child_ended_(loop) {
   if (command_.empty()) return;
   child_ended_.add(SIGCHLD);
   wait_for_children();
@@ -23,6 +23,7 @@ void Hook::wait_for_children() {
   child_ended_.async_wait([this](const std::error_code& error, int) {
     if (error) return;
     reap();
+    start_waiting();
     wait_for_children();
   });
 }
@@ -44,12 +45,34 @@ void Hook::reap() {
   }
 }
 
-void Hook::run(const std::string& event, const std::vector<std::string>& environment) {
+void Hook::run(const std::string& event, std::vector<std::string> environment) {
   if (command_.empty()) return;
+  if (waiting_.size() == limits_.waiting) {
+    if (skipped_++ == 0) {
+      spdlog::warn("{}: {} events wait for it, further ones are skipped", command_,
+                   limits_.waiting);
+    }
+    return;
+  }
+  waiting_.push_back({event, std::move(environment)});
+  start_waiting();
+}
+
+void Hook::start_waiting() {
+  while (!waiting_.empty() && running_.size() < limits_.running) {
+    start(waiting_.front());
+    waiting_.pop_front();
+  }
+  if (waiting_.empty() && skipped_ != 0) {
+    spdlog::warn("{}: {} events were skipped", command_, std::exchange(skipped_, 0));
+  }
+}
+
+void Hook::start(const Event& event) {
   std::string command = command_;
-  std::string argument = event;
+  std::string argument = event.name;
   char* const arguments[] = {command.data(), argument.data(), nullptr};
-  std::vector<std::string> additions = environment;
+  std::vector<std::string> additions = event.environment;
   std::vector<char*> variables;
   for (std::string& addition : additions) variables.push_back(addition.data());
   for (char** variable = environ; *variable != nullptr; ++variable) variables.push_back(*variable);

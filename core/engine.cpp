@@ -471,6 +471,15 @@ std::vector<Notice> Engine::take_notices() {
 
 // --- Learned flows -------------------------------------------------------------------------------
 
+std::vector<FlowKey> Engine::take_newly_learned() {
+  std::vector<FlowKey> all;
+  for (const auto& [key, table] : state_->tables) {
+    const auto flows = table->take_newly_learned();
+    all.insert(all.end(), flows.begin(), flows.end());
+  }
+  return all;
+}
+
 bool Engine::has_learned() const {
   return std::ranges::any_of(state_->tables, [](const auto& entry) {
     return !entry.second->learned().empty() || !entry.second->stops().empty();

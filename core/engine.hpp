@@ -101,6 +101,8 @@ class Engine {
   [[nodiscard]] std::vector<Notice> take_notices();
 
   // --- Learned flows -----------------------------------------------------------------------------
+  /// Flows that were learned and installed since the last call, stop filters not included.
+  [[nodiscard]] std::vector<FlowKey> take_newly_learned();
   /// Whether there is any flow that is in the kernel because of an upcall.
   [[nodiscard]] bool has_learned() const;
   /// All of them, in pages as the lists below.

@@ -94,6 +94,9 @@ class Table {
   void upcall(const Upcall& upcall);
   void flush_learned();
   void learned_packets(const FlowKey& key, std::uint64_t packets);
+  [[nodiscard]] std::vector<FlowKey> take_newly_learned() {
+    return std::exchange(newly_learned_, {});
+  }
   [[nodiscard]] const std::list<std::uint32_t>& learned() const { return learned_; }
   [[nodiscard]] const std::list<std::uint32_t>& stops() const { return stops_; }
 
@@ -179,6 +182,7 @@ class Table {
   void note_stray(std::uint32_t flow, std::uint32_t wanted);
   void remember_lacking(const Flow& flow, const MfcShape& wanted);
   void observe(std::uint32_t flow, std::uint32_t shape);
+  void tell_learned(std::uint32_t flow);
   void fail_flow(std::uint32_t flow, const Error& error, Milliseconds now);
   void fail_slot(Slot& slot, const Error& error, Milliseconds now);
   void wake_retries(Milliseconds now);
@@ -233,8 +237,10 @@ class Table {
   struct DynamicUse {
     std::list<std::uint32_t>::iterator position;  ///< in one of these
     std::optional<std::uint64_t> packets;         ///< as last counted
+    bool told = false;                            ///< that it was learned
   };
   std::unordered_map<std::uint32_t, DynamicUse> dynamic_uses_;
+  std::vector<FlowKey> newly_learned_;  ///< and installed, since last asked
 };
 
 }  // namespace mcast

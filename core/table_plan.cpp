@@ -380,6 +380,11 @@ void Table::acknowledge(const PutMfc& op, const Result<void>& outcome, Milliseco
   flow.clear(Flow::kUnsure);
   flow.clear(Flow::kAsked);
   recent_puts_.push_back(id);
+  if (flow.kind == Flow::Kind::learned) tell_learned(id);
+}
+
+void Table::tell_learned(std::uint32_t id) {
+  if (!std::exchange(dynamic_uses_.at(id).told, true)) newly_learned_.push_back(flows_[id].key);
 }
 
 void Table::acknowledge(const DropMfc& op, const Result<void>& outcome, Milliseconds now) {

@@ -3,6 +3,9 @@
 // Rules for any source and for ranges: what is learned from packets.
 #include <doctest/doctest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/lab.hpp"
@@ -266,6 +269,37 @@ TEST_CASE("when rules change, learned flows and stop filters are asked again at 
     REQUIRE(daemon.ctl({"add", "eth0", family.group, "eth2"}).exit_code == 0);
     CHECK(kernel_routes(daemon, family.group).front()["oifs"] == Json{"eth2"});
     CHECK(learned.blocked(control));
+  }
+}
+
+TEST_CASE("the command of -e hears of each flow that is learned, once, and of no other") {
+  for (const auto& family : kCases) {
+    CAPTURE(family.name);
+    Field field(family);
+    const TempDir dir;
+    dir.write("hook", "#!/bin/sh\necho \"$1 $source $group\" >>\"${0%/*}/heard\"\n");
+    std::filesystem::permissions(dir / "hook", std::filesystem::perms::owner_all);
+    const Daemon daemon(field.router(),
+                        rule("eth0", "", family.near_groups, "eth1") + field.control_rule(),
+                        {.arguments = {"-e", dir / "hook"}});
+    const auto heard = [&] {
+      std::ifstream file(dir / "heard");
+      return std::string(std::istreambuf_iterator<char>(file), {});
+    };
+    CHECK(daemon.eventually([&] { return heard() == "reload  \n"; }));
+    Flow control = field.control(field.first);
+    REQUIRE(control.passes());
+    CHECK(field.flow(family.near_source, family.far_group, field.first).blocked(control));
+    Flow learned = field.flow(family.near_source, family.group, field.first);
+    CHECK(learned.passes());
+    const std::string install = fmt::format("install {} {}\n", family.near_source, family.group);
+    CHECK(daemon.eventually([&] { return contains(heard(), install); }));
+    CHECK(learned.passes());
+    Flow last = field.flow(family.far_source, family.group, field.first);
+    CHECK(last.passes());
+    const std::string second = fmt::format("install {} {}\n", family.far_source, family.group);
+    CHECK(daemon.eventually([&] { return contains(heard(), second); }));
+    CHECK(heard() == "reload  \n" + install + second);
   }
 }
 

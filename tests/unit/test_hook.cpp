@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
@@ -100,6 +101,41 @@ echo "$1" >"$1.done")");
   REQUIRE(bench.all_reaped());
   CHECK(bench.text("a.done") == "a\n");
   CHECK(bench.text("b.done") == "b\n");
+}
+
+TEST_CASE("many events run a few at a time, and none is lost") {
+  Bench bench(R"(mkdir "${0%/*}/$n"; ls "${0%/*}" | grep -c '^[0-9]' >>"${0%/*}/counts"
+rmdir "${0%/*}/$n"; echo "$n" >>"${0%/*}/done")");
+  constexpr cli::Hook::Limits kLimits{.running = 3};
+  cli::Hook hook(bench.loop, bench.command(), kLimits);
+  constexpr int kEvents = 30;
+  for (int i = 0; i < kEvents; ++i) hook.run("install", {"n=" + std::to_string(i)});
+  REQUIRE(bench.all_reaped());
+  const std::string done = bench.text("done");
+  CHECK(std::ranges::count(done, '\n') == kEvents);
+  std::istringstream counts(bench.text("counts"));
+  std::size_t most = 0;
+  for (std::size_t count = 0; counts >> count;) most = std::max(most, count);
+  CHECK(most > 0);
+  CHECK(most <= kLimits.running);
+}
+
+TEST_CASE("beyond what may wait events are skipped, which is told with their number") {
+  Bench bench(R"([ "$1" = reload ] || read -r line <"${0%/*}/gate")");
+  REQUIRE(::mkfifo(bench.file("gate").c_str(), 0600) == 0);
+  constexpr cli::Hook::Limits kLimits{.running = 2, .waiting = 5};
+  cli::Hook hook(bench.loop, bench.command(), kLimits);
+  for (std::size_t i = 0; i < kLimits.running; ++i) hook.run("install");
+  for (std::size_t i = 0; i < kLimits.waiting; ++i) hook.run("reload");
+  CHECK(bench.log().empty());
+  hook.run("reload");
+  hook.run("reload");
+  CHECK(bench.log().contains("further ones are skipped"));
+  // Open for both, the pipe keeps the lines until each of those that run has read one.
+  std::fstream gate(bench.file("gate"), std::ios::in | std::ios::out);
+  for (std::size_t i = 0; i < kLimits.running; ++i) gate << "go" << std::endl;
+  REQUIRE(bench.all_reaped());
+  CHECK(bench.log().contains("2 events were skipped"));
 }
 
 TEST_CASE("a hook that fails is logged with its name and what became of it") {
