@@ -183,6 +183,9 @@ class RealUnderTest final : public KernelUnderTest,
                                    platform::UpcallSink& sink) override {
     return kernel_->read_upcalls(table, limit, sink);
   }
+  Result<platform::UpcallCounts> upcall_counts(TableKey table) const override {
+    return kernel_->upcall_counts(table);
+  }
   std::uint64_t change_count() const override { return kernel_->change_count(); }
 
   void forget_senders(const std::string& name) {
