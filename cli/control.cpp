@@ -83,11 +83,16 @@ ipc::PendingRow pending_row(const PendingStatus& rule) {
 
 // --- Changes -------------------------------------------------------------------------------------
 
-Result<void> Control::apply(const ipc::Command& command) {
+Result<void> Control::apply(const ipc::Command& command, ipc::Remarks& remarks) {
   Engine& engine = host_.engine();
   switch (command.verb) {
-    case ipc::Verb::add:
-      return engine.add_route(TRY(parse_route_words(command.words)));
+    case ipc::Verb::add: {
+      const RouteWords route = TRY(parse_route_words(command.words));
+      for (auto& warning : warnings_about(route)) {
+        if (remarks.size() < kMaxDiagnostics) remarks.push_back(std::move(warning));
+      }
+      return engine.add_route(route);
+    }
     case ipc::Verb::remove:
       return engine.remove_route(TRY(parse_route_words(command.words)));
     case ipc::Verb::join:
@@ -100,9 +105,10 @@ Result<void> Control::apply(const ipc::Command& command) {
 
 ipc::Outcome Control::apply(const std::vector<ipc::Command>& commands) {
   Engine& engine = host_.engine();
+  ipc::Remarks remarks;
   engine.begin();
   for (std::size_t i = 0; i < commands.size(); ++i) {
-    if (const auto result = apply(commands[i]); !result) {
+    if (const auto result = apply(commands[i], remarks); !result) {
       engine.rollback();
       return std::unexpected(ipc::Failure{.error = result.error(), .details = {}, .command = i});
     }
@@ -114,7 +120,8 @@ ipc::Outcome Control::apply(const std::vector<ipc::Command>& commands) {
   }
   engine.commit();
   host_.changed();
-  return ipc::Remarks{};
+  for (const std::string& remark : remarks) spdlog::warn("{}", remark);
+  return remarks;
 }
 
 ipc::Outcome Control::flush() {

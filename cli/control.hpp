@@ -40,7 +40,7 @@ class Control final : public ipc::ControlHandler {
   void note(std::string_view text) override;
 
  private:
-  [[nodiscard]] Result<void> apply(const ipc::Command& command);
+  [[nodiscard]] Result<void> apply(const ipc::Command& command, ipc::Remarks& remarks);
 
   ControlHost& host_;
 };

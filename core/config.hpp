@@ -160,6 +160,8 @@ struct JoinWords {
 /// The same checks as for a line of a file. `words` excludes the command itself.
 [[nodiscard]] Result<RouteWords> parse_route_words(const std::vector<std::string>& words);
 [[nodiscard]] Result<JoinWords> parse_join_words(const std::vector<std::string>& words);
+/// What will not happen although the route is accepted, or is seldom meant.
+[[nodiscard]] std::vector<std::string> warnings_about(const RouteWords& route);
 
 /// The candidate closest to `word` by edit distance, if close enough to be a slip of the keyboard.
 [[nodiscard]] std::optional<std::string_view> closest_match(

@@ -50,11 +50,8 @@ void ConfigParser::parse_mroute(std::span<const Word> words) {
   const auto flow = read_flow(*clauses, words[0]);
   const auto path = read_path(*clauses, words[0]);
   if (!flow || !path) return;
-  const Prefix& group = flow->group;
-  const unsigned link_scope_length = group.family() == Family::ipv4 ? 24 : 16;
-  if (group.length() >= link_scope_length && group.address().is_link_scoped_group()) {
-    warning(*clauses->group, fmt::format("{}: no kernel forwards groups of this scope",
-                                         in_quotes(clauses->group->text)));
+  if (is_never_forwarded(flow->group)) {
+    warning(*clauses->group, never_forwarded(clauses->group->text));
   }
   const auto exceptions = read_exceptions(*clauses, *flow);
   if (!exceptions || !check_options(*clauses, *flow, *exceptions)) return;
@@ -178,8 +175,7 @@ std::optional<ConfigParser::KnownPath> ConfigParser::build_path(const Clauses& c
     }
     if (*oif == path.iif && !oif->is_wildcard()) {
       known.has_warnings = true;
-      warning(word, fmt::format("{}: inbound and outbound, traffic is sent back where it came from",
-                                in_quotes(word.text)));
+      warning(word, sent_back(word.text));
     }
     path.oifs.push_back(std::move(*oif));
   }

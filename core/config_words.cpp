@@ -77,6 +77,20 @@ std::string group_problem(std::string_view word, const Prefix& group,
   return {};
 }
 
+bool is_never_forwarded(const Prefix& group) {
+  const unsigned link_scope_length = group.family() == Family::ipv4 ? 24 : 16;
+  return group.length() >= link_scope_length && group.address().is_link_scoped_group();
+}
+
+std::string never_forwarded(std::string_view word) {
+  return fmt::format("{}: no kernel forwards groups of this scope", in_quotes(word));
+}
+
+std::string sent_back(std::string_view word) {
+  return fmt::format("{}: inbound and outbound, traffic is sent back where it came from",
+                     in_quotes(word));
+}
+
 std::string source_problem(std::string_view word, const Prefix& source,
                            const std::optional<Prefix>& group) {
   if (source.address().is_multicast()) {
@@ -154,6 +168,15 @@ Result<RouteWords> parse_route_words(const std::vector<std::string>& words) {
     if (seen.insert(oif).second) route.path.oifs.push_back(std::move(oif));
   }
   return route;
+}
+
+std::vector<std::string> warnings_about(const RouteWords& route) {
+  std::vector<std::string> warnings;
+  if (is_never_forwarded(route.group)) warnings.push_back(never_forwarded(route.group.to_string()));
+  for (const InterfacePattern& oif : route.path.oifs) {
+    if (oif == route.path.iif && !oif.is_wildcard()) warnings.push_back(sent_back(oif.to_string()));
+  }
+  return warnings;
 }
 
 Result<JoinWords> parse_join_words(const std::vector<std::string>& words) {

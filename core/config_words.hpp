@@ -23,6 +23,11 @@ namespace mcast {
 /// What is wrong with a group, empty if nothing is. `source` makes a better guess of the mistake.
 [[nodiscard]] std::string group_problem(std::string_view word, const Prefix& group,
                                         const std::optional<Prefix>& source);
+/// Whether no kernel forwards any of these groups: 224.0.0.0/24, ff01:: and ff02::.
+[[nodiscard]] bool is_never_forwarded(const Prefix& group);
+[[nodiscard]] std::string never_forwarded(std::string_view word);
+/// Said of an interface that a route names as inbound and outbound.
+[[nodiscard]] std::string sent_back(std::string_view word);
 /// What is wrong with a source; `group`, where known, has to be of the same family.
 [[nodiscard]] std::string source_problem(std::string_view word, const Prefix& source,
                                          const std::optional<Prefix>& group);

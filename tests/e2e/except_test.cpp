@@ -189,6 +189,28 @@ TEST_CASE("a route joins what it forwards, on every interface it matches, now an
 
 // --- Mistakes ------------------------------------------------------------------------------------
 
+TEST_CASE("what no kernel does is accepted, and a warning says what will not happen") {
+  Lab lab;
+  Daemon daemon(lab.router(), "");
+  const std::vector<std::vector<std::string>> kAccepted = {{"add", "eth0", "224.0.0.5", "eth1"},
+                                                           {"add", "eth0", "ff02::5", "eth1"}};
+  for (const auto& words : kAccepted) {
+    const auto added = daemon.ctl(words);
+    CHECK(added.exit_code == 0);
+    CHECK(contains(added.err, "no kernel forwards groups of this scope"));
+    CHECK(contains(daemon.log(), words[2] + "\": no kernel forwards"));
+    // Scripts get no output for success.
+    const auto old = daemon.ctl_as("smcroutectl", words);
+    CHECK(old.exit_code == 0);
+    CHECK(old.out + old.err == "");
+  }
+  daemon.write_config("mroute from eth0 group 224.0.0.5 to eth0\n");
+  const auto reload = daemon.ctl({"reload"});
+  CHECK(reload.exit_code == 0);
+  CHECK(contains(reload.err, "no kernel forwards groups of this scope"));
+  CHECK(contains(reload.err, "inbound and outbound"));
+}
+
 TEST_CASE("what stands for too much is refused before anything is changed") {
   Lab lab;
   Daemon daemon(lab.router(), mroute("eth0", "10.1.0.2", "239.1.1.1", "eth1"));

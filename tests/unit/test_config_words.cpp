@@ -82,3 +82,16 @@ TEST_CASE("a word can look like an address without being one") {
     CHECK_FALSE(looks_like_address(word));
   }
 }
+
+TEST_CASE("a command that does less than it says is accepted with a warning") {
+  const auto warnings = [](const Words& words) {
+    return warnings_about(parse_route_words(words).value());
+  };
+  CHECK(warnings({"eth0", "224.0.0.5", "eth1"}) ==
+        Words{"\"224.0.0.5\": no kernel forwards groups of this scope"});
+  CHECK(warnings({"eth0", "ff02::/16", "eth1"}).size() == 1);
+  CHECK(warnings({"eth0", "225.1.2.3", "eth0", "eth1"}) ==
+        Words{"\"eth0\": inbound and outbound, traffic is sent back where it came from"});
+  CHECK(warnings({"eth0", "224.0.0.0/8", "eth1"}).empty());
+  CHECK(warnings({"eth+", "ff05::1", "eth+"}).empty());
+}

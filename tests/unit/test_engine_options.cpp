@@ -145,6 +145,23 @@ TEST_CASE("what a route joined is left with it, unless another line wants it") {
   CHECK(it.joined() == 1);
 }
 
+TEST_CASE("a threshold that changes rewrites the entries that leave through it and no other") {
+  Lan it;
+  std::string rules = "phyint eth1 enable\nphyint eth3\n";
+  for (int i = 0; i < 20; ++i) {
+    rules += fmt::format("mroute from eth0 source 10.0.0.9 group 225.1.2.{} to eth{}\n", i,
+                         i < 5 ? "1 eth2" : "2");
+  }
+  it.configure(rules);
+  CHECK(it.configure(rules + "phyint eth1 ttl-threshold 15\n") == 5);
+  const FlowKey key = flow("10.0.0.9", "225.1.2.3");
+  CHECK(it.out(it.device[0], key, 15) == Devices{it.device[2]});
+  CHECK(it.out(it.device[0], key, 16) == Devices{it.device[1], it.device[2]});
+  CHECK(it.configure(rules + "phyint eth1 ttl-threshold 15\nphyint eth3 ttl-threshold 9\n") == 0);
+  CHECK(it.configure(rules) == 5);
+  CHECK(it.out(it.device[0], key, 2) == Devices{it.device[1], it.device[2]});
+}
+
 // --- Many joins ----------------------------------------------------------------------------------
 
 std::string many_joins(int count, int step = 1) {
