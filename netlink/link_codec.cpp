@@ -186,10 +186,20 @@ std::optional<LinkMessage> decode_link(const nlmsghdr& message) {
   return result;
 }
 
+namespace {
+
+/// Not to be used before duplicate address detection is done, which is told by a further message.
+bool is_tentative(const ifaddrmsg& header) {
+  return (header.ifa_flags & IFA_F_TENTATIVE) != 0 && (header.ifa_flags & IFA_F_OPTIMISTIC) == 0;
+}
+
+}  // namespace
+
 std::optional<AddressMessage> decode_address(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWADDR && message.nlmsg_type != RTM_DELADDR) return std::nullopt;
   const auto body = split<ifaddrmsg>(message);
   if (!body || body->header.ifa_index == 0) return std::nullopt;
+  if (message.nlmsg_type == RTM_NEWADDR && is_tentative(body->header)) return std::nullopt;
   std::optional<Address> local;
   std::optional<Address> address;
   for_each_attribute(body->attributes, body->length, [&](const nlattr& attribute) {

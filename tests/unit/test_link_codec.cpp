@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
@@ -34,13 +35,14 @@ class Builder {
     return builder;
   }
   static Builder address(std::uint16_t type, unsigned index, unsigned char family,
-                         unsigned char length) {
+                         unsigned char length, unsigned char flags = 0) {
     Builder builder(type);
     auto* header =
         static_cast<ifaddrmsg*>(mnl_nlmsg_put_extra_header(builder.header(), sizeof(ifaddrmsg)));
     header->ifa_family = family;
     header->ifa_index = index;
     header->ifa_prefixlen = length;
+    header->ifa_flags = flags;
     return builder;
   }
   Builder& text(std::uint16_t type, const std::string& value) {
@@ -174,6 +176,18 @@ TEST_CASE("an address message tells the local address") {
   auto v6 = Builder::address(RTM_DELADDR, 5, AF_INET6, 64).ip(IFA_ADDRESS, "fd00::1");
   CHECK(decode_address(*v6.header()) ==
         AddressMessage{true, IfIndex(5), *Address::parse("fd00::1"), 64});
+}
+
+TEST_CASE("an address does not count before duplicate address detection is done") {
+  const auto decoded = [](std::uint16_t type, unsigned char flags) {
+    auto message = Builder::address(type, 5, AF_INET6, 64, flags).ip(IFA_ADDRESS, "fe80::1");
+    return decode_address(*message.header()).has_value();
+  };
+  CHECK_FALSE(decoded(RTM_NEWADDR, IFA_F_TENTATIVE));
+  CHECK_FALSE(decoded(RTM_NEWADDR, IFA_F_TENTATIVE | IFA_F_DADFAILED));
+  CHECK(decoded(RTM_NEWADDR, IFA_F_TENTATIVE | IFA_F_OPTIMISTIC));
+  CHECK(decoded(RTM_NEWADDR, 0));
+  CHECK(decoded(RTM_DELADDR, IFA_F_TENTATIVE));
 }
 
 TEST_CASE("addresses of the wrong length or of other families are dropped") {
