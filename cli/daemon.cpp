@@ -54,6 +54,23 @@ Result<void> check_table(const std::optional<TableId>& table, const KernelTraits
                           table->value, traits.ipv4.max_table, traits.ipv6.max_table));
 }
 
+void write_notice(const Notice& notice) {
+  switch (notice.level) {
+    case NoticeLevel::error:
+      spdlog::error("{}", notice.text);
+      break;
+    case NoticeLevel::warning:
+      spdlog::warn("{}", notice.text);
+      break;
+    case NoticeLevel::info:
+      spdlog::info("{}", notice.text);
+      break;
+    case NoticeLevel::debug:
+      spdlog::debug("{}", notice.text);
+      break;
+  }
+}
+
 void log_diagnostics(const std::vector<Diagnostic>& diagnostics) {
   for (const Diagnostic& diagnostic : diagnostics) {
     if (diagnostic.severity == Diagnostic::Severity::error) {
@@ -106,6 +123,7 @@ Result<void> Daemon::start() {
   for (const TableStatus& table : engine_->tables()) {
     if (table.open) upcalls_.serve(*platform_.kernel, table.table);
   }
+  announcer_.emplace(loop_, *engine_, *platform_.discovery, options_.mrdisc_interval, write_notice);
   turn(kUntilDone);
   audit_.emplace(loop_, *engine_, *platform_.kernel, kAuditInterval, [this] { turn(); });
   pid_file_ = TRY(platform::PidFile::create(options_.pid_file));
@@ -197,6 +215,7 @@ void Daemon::run() {
 /// Clients that asked for the end wait until their connection is closed: that comes last, when a
 /// new daemon can take the tables.
 void Daemon::shut_down() {
+  announcer_->withdraw();
   links_ready_.release();
   upcalls_.stop();
   for (const TableStatus& status : engine_->tables()) {
@@ -223,6 +242,7 @@ void Daemon::turn(std::size_t most_steps) {
     return;
   }
   arm_deadline();
+  if (announcer_) announcer_->follow();
   idle_flows_.watch(*engine_, *platform_.kernel);
 }
 
@@ -247,22 +267,7 @@ void Daemon::arm_deadline() {
 }
 
 void Daemon::write_notices() {
-  for (const Notice& notice : engine_->take_notices()) {
-    switch (notice.level) {
-      case NoticeLevel::error:
-        spdlog::error("{}", notice.text);
-        break;
-      case NoticeLevel::warning:
-        spdlog::warn("{}", notice.text);
-        break;
-      case NoticeLevel::info:
-        spdlog::info("{}", notice.text);
-        break;
-      case NoticeLevel::debug:
-        spdlog::debug("{}", notice.text);
-        break;
-    }
-  }
+  for (const Notice& notice : engine_->take_notices()) write_notice(notice);
 }
 
 void Daemon::tell_learned() {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/announcer.hpp"
 #include "cli/audit.hpp"
 #include "cli/control.hpp"
 #include "cli/hook.hpp"
@@ -88,6 +89,7 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   IdleFlows idle_flows_;
   std::optional<Audit> audit_;
   Upcalls upcalls_;
+  std::optional<Announcer> announcer_;
 
   asio::signal_set signals_;
   asio::steady_timer deadline_;

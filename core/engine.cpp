@@ -139,6 +139,7 @@ void Engine::table_opened(TableKey table) {
 
 void Engine::table_lost(TableKey table, std::string why) {
   state_->tables.at(table)->lost(std::move(why));
+  state_->note_all_routers();
 }
 
 // --- Intent --------------------------------------------------------------------------------------
@@ -147,14 +148,8 @@ void Engine::set_config(Config config) {
   State& s = *state_;
   s.forget_undo();
   s.files = std::move(config.files);
-  for (const InterfaceRule& rule : config.interfaces) {
-    if (!rule.mrdisc) continue;
-    s.notices.push_back({NoticeLevel::warning,
-                         fmt::format("phyint {}: mrdisc is accepted but has no effect in this "
-                                     "version: no router advertisements are sent",
-                                     rule.interface.to_string())});
-  }
   s.links.set_rules(std::move(config.interfaces));
+  s.note_all_routers();
   for (const auto& [key, table] : s.tables) table->begin_replacing_rules();
   const std::vector<Rule> old = s.rules.take_all();
   s.rules.reserve(config.routes.size());
@@ -343,6 +338,7 @@ void Engine::State::departed(IfIndex index) {
   memberships.link_departed(index);
   for (const auto& [key, table] : tables) table->link_departed(index);
   link_notes.erase(index);
+  note_router_gone(index);
 }
 
 void Engine::link_changed(const Link& link) {
@@ -356,6 +352,7 @@ void Engine::link_changed(const Link& link) {
   }
   s.memberships.link_changed(link.index);
   s.note_link(link);
+  s.note_router(link);
 }
 
 void Engine::link_removed(IfIndex index) {
@@ -386,6 +383,7 @@ void Engine::links_relearned(std::span<const Link> links) {
       }
       s.memberships.link_departed(index);
       s.links.remove(index);
+      s.note_router_gone(index);
     } else {
       link_removed(index);
     }
@@ -421,6 +419,7 @@ void Engine::slot_lost(TableKey table, VifIndex slot) {
   // It was made anew unseen, and its memberships went with the slot.
   s.memberships.link_departed(link);
   s.memberships.link_changed(link);
+  s.note_router_gone(link);
 }
 
 void Engine::flow_in_doubt(TableKey table, const FlowKey& flow) {
@@ -445,6 +444,7 @@ Plan Engine::plan(Milliseconds now, std::size_t limit) {
 }
 
 void Engine::acknowledge(const Op& op, const Result<void>& outcome, Milliseconds now) {
+  state_->note_router_slot(op);
   std::visit(
       [&](const auto& step) {
         if constexpr (requires { step.table; }) {

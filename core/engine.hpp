@@ -14,6 +14,7 @@
 #include "core/link.hpp"
 #include "core/ops.hpp"
 #include "core/result.hpp"
+#include "core/router_discovery.hpp"
 #include "core/status.hpp"
 #include "core/traits.hpp"
 
@@ -99,6 +100,10 @@ class Engine {
   /// Facts worth a line in the log since the last call: rules refused, steps failed, interfaces
   /// that do not count, and that these conditions ended.
   [[nodiscard]] std::vector<Notice> take_notices();
+
+  /// Where this host has begun or ceased to be a multicast router that is to be announced since the
+  /// last call. A departure stands before what became of the interface afterwards.
+  [[nodiscard]] std::vector<RouterLinkChange> take_router_links();
 
   // --- Learned flows -----------------------------------------------------------------------------
   /// Flows that were learned and installed since the last call, stop filters not included.

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <variant>
@@ -36,6 +37,12 @@ struct Engine::State {
   using Route = std::tuple<Prefix, Prefix, InterfacePattern>;  ///< source, group, inbound
   std::map<Route, std::vector<std::uint32_t>> exceptions;
   std::vector<std::pair<TableKey, VifIndex>> in_doubt;
+  /// Interfaces that may have become or ceased to be announced, and what they were meanwhile.
+  struct RouterNote {
+    bool gone = false;
+    std::set<Family> unable;  ///< down or without an address to speak from
+  };
+  std::map<IfIndex, RouterNote> router_links;
   /// What was last said about an interface, so that it is said once.
   std::map<IfIndex, std::string> link_notes;
 
@@ -80,6 +87,13 @@ struct Engine::State {
   /// What is shown for an active rule. Lines of one route add up to one row, that of the first:
   /// none for the others.
   [[nodiscard]] std::optional<Path> path_of_row(std::uint32_t id) const;
+  // engine_routers.cpp
+  void note_router(IfIndex link) { static_cast<void>(router_links[link]); }
+  void note_router(const Link& link);
+  void note_router_gone(IfIndex link) { router_links[link].gone = true; }
+  void note_all_routers();
+  void note_router_slot(const Op& op);
+  [[nodiscard]] bool is_router_on(const Link& link, Family family) const;
   [[nodiscard]] std::string missing_inbound(const InterfacePattern& iif) const;
   [[nodiscard]] std::string missing(const InterfacePattern& pattern) const;
   [[nodiscard]] std::pair<RuleState, std::string> state_of(std::uint32_t rule) const;

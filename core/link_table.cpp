@@ -69,6 +69,12 @@ bool LinkTable::is_enabled(const Link& link) const {
   return most_specific(rules_, link, true, [](const InterfaceRule& rule) { return rule.enable; });
 }
 
+bool LinkTable::is_announced(const Link& link) const {
+  return std::ranges::any_of(rules_, [&](const InterfaceRule& rule) {
+    return rule.mrdisc && matches(rule.interface, link);
+  });
+}
+
 std::uint8_t LinkTable::ttl_threshold(const Link& link) const {
   return most_specific(rules_, link, std::uint8_t{1},
                        [](const InterfaceRule& rule) { return rule.ttl_threshold; });

@@ -32,6 +32,8 @@ class LinkTable {
   /// What `phyint` says, the most specific pattern deciding each setting.
   [[nodiscard]] bool is_enabled(const Link& link) const;
   [[nodiscard]] std::uint8_t ttl_threshold(const Link& link) const;
+  /// Some `phyint` line wants this host announced there as a multicast router.
+  [[nodiscard]] bool is_announced(const Link& link) const;
   /// Exists, is multicast capable and is not disabled.
   [[nodiscard]] bool counts(const Link& link) const { return link.usable() && is_enabled(link); }
 

@@ -12,6 +12,7 @@
 #include "core/link.hpp"
 #include "core/ops.hpp"
 #include "core/result.hpp"
+#include "core/router_discovery.hpp"
 #include "core/traits.hpp"
 #include "platform/posix/unique_fd.hpp"
 
@@ -116,10 +117,32 @@ class LinkSource {
   [[nodiscard]] virtual Milliseconds retry_in() const = 0;
 };
 
+/// Receives what hosts and switches ask by Multicast Router Discovery.
+class SolicitationSink {
+ public:
+  virtual ~SolicitationSink() = default;
+  virtual void solicited(RouterLink link) = 0;
+};
+
+/// Messages of Multicast Router Discovery (RFC 4286). What needs privilege is done when it is made;
+/// a family that cannot be used then fails in each step, with the reason.
+class DiscoverySocket {
+ public:
+  virtual ~DiscoverySocket() = default;
+  /// Sends a message, or begins or ceases to hear solicitations. Errors: no_such_interface for one
+  /// that is gone. What is so already succeeds.
+  virtual Result<void> apply(const AnnounceStep& step) = 0;
+  /// Readable when solicitations wait, and for nothing else; -1 if the family cannot be used.
+  [[nodiscard]] virtual int descriptor(Family family) const = 0;
+  /// Reads at most `limit` of them; malformed ones are dropped.
+  virtual Result<void> read(Family family, std::size_t limit, SolicitationSink& sink) = 0;
+};
+
 struct Platform {
   std::unique_ptr<TableKeeper> keeper;
   std::unique_ptr<MrouteKernel> kernel;
   std::unique_ptr<LinkSource> links;
+  std::unique_ptr<DiscoverySocket> discovery;
 };
 
 /// The backend this program was built with. Fails with no_kernel_support or no_permission only for

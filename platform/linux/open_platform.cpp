@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "netlink/link_source.hpp"
+#include "platform/linux/discovery_socket.hpp"
 #include "platform/linux/mroute_kernel.hpp"
 #include "platform/linux/table_keeper.hpp"
 #include "platform/ports.hpp"
@@ -7,7 +8,8 @@
 namespace mcast::platform {
 
 Result<Platform> open_platform() {
-  return Platform{make_table_keeper(), make_mroute_kernel(), TRY(netlink::open_link_source())};
+  return Platform{make_table_keeper(), make_mroute_kernel(), TRY(netlink::open_link_source()),
+                  make_discovery_socket()};
 }
 
 }  // namespace mcast::platform

@@ -56,7 +56,7 @@ TEST_CASE("every recipe has rules") {
     CAPTURE(path);
     const Config config = parse_config(reader, path).config;
     CHECK_FALSE(config.routes.empty());
-    CHECK_FALSE(config.joins.empty());
+    CHECK(config.joins.size() + config.interfaces.size() != 0);
   }
 }
 
@@ -68,5 +68,5 @@ TEST_CASE("the examples of the sample configuration are valid") {
   const Path& continued = parsed.config.paths[parsed.config.routes[3].path];
   CHECK(continued.oifs.size() == 4);
   CHECK(parsed.config.joins.size() == 4);
-  CHECK(parsed.config.interfaces.size() == 2);
+  CHECK(parsed.config.interfaces.size() == 3);
 }
