@@ -224,8 +224,15 @@ TEST_CASE("removed and purged, it leaves nothing but the administrator's files")
   Machine& machine = site.machine;
   site.without_smcroute();
   const std::string before = our_files(machine);
+  // SMCRoute ignores the last word.
+  machine.write("/etc/smcroute.conf", "phyint eth0 enable always\n" + kConfig);
+  const auto installed = machine.sh(kInstall);
+  INFO(installed);
+  REQUIRE(installed.exit_code == 0);
+  CHECK(contains(installed.err, "/etc/smcroute.conf:1:20: \"always\""));
+  CHECK(contains(installed.err, "smcroute.service does not start"));
   machine.write("/etc/smcroute.conf", kConfig);
-  site.must(kInstall);
+  site.must("systemctl start smcroute");
   machine.write("/etc/mcastd.conf", kConfig);
   REQUIRE(site.exact.passes());
   CHECK(machine.exists("/etc/init.d/smcroute"));
