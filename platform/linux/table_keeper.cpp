@@ -58,25 +58,28 @@ bool keep_only_igmpmsg(int fd) {
 }
 
 /// Upcalls pass even an ICMPv6 filter that blocks everything. Those about the source :: have no
-/// answer: an entry with that source is one for every source. A refused upcall makes the kernel
-/// drop packet and question at once (ip6mr.c, ip6mr_cache_unresolved); unanswered, each such group
-/// would lengthen the list that is searched for every new flow. IPv4 never routes from 0.0.0.0.
+/// answer: an entry with that source is one for every source. Nor have those about IPv4-mapped
+/// sources, which are no addresses of IPv6. A refused upcall makes the kernel drop packet and
+/// question at once (ip6mr.c, ip6mr_cache_unresolved); unanswered, each such group would lengthen
+/// the list that is searched for every new flow. IPv4 never routes from 0.0.0.0.
 bool keep_only_mrt6msg(int fd) {
   icmp6_filter nothing{};
   ICMP6_FILTER_SETBLOCKALL(&nothing);
   if (!set_option(fd, IPPROTO_ICMPV6, ICMP6_FILTER, nothing)) return false;
-  constexpr std::uint32_t kSourceOffset = 8;
-  return attach_filter(
-      fd, std::array<sock_filter, 10>{{{BPF_LD | BPF_W | BPF_ABS, 0, 0, kSourceOffset},
-                                       {BPF_JMP | BPF_JEQ | BPF_K, 0, 7, 0},
-                                       {BPF_LD | BPF_W | BPF_ABS, 0, 0, kSourceOffset + 4},
-                                       {BPF_JMP | BPF_JEQ | BPF_K, 0, 5, 0},
-                                       {BPF_LD | BPF_W | BPF_ABS, 0, 0, kSourceOffset + 8},
-                                       {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 0},
-                                       {BPF_LD | BPF_W | BPF_ABS, 0, 0, kSourceOffset + 12},
-                                       {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0},
-                                       {BPF_RET | BPF_K, 0, 0, 0},
-                                       {BPF_RET | BPF_K, 0, 0, kAcceptAll}}});
+  constexpr std::uint32_t kSource = 8;  // its offset; compared by four bytes
+  constexpr std::uint32_t kMapped = 0x0000ffff;
+  return attach_filter(fd,
+                       std::array<sock_filter, 11>{{{BPF_LD | BPF_W | BPF_ABS, 0, 0, kSource},
+                                                    {BPF_JMP | BPF_JEQ | BPF_K, 0, 7, 0},
+                                                    {BPF_LD | BPF_W | BPF_ABS, 0, 0, kSource + 4},
+                                                    {BPF_JMP | BPF_JEQ | BPF_K, 0, 5, 0},
+                                                    {BPF_LD | BPF_W | BPF_ABS, 0, 0, kSource + 8},
+                                                    {BPF_JMP | BPF_JEQ | BPF_K, 4, 0, kMapped},
+                                                    {BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0},
+                                                    {BPF_LD | BPF_W | BPF_ABS, 0, 0, kSource + 12},
+                                                    {BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0},
+                                                    {BPF_RET | BPF_K, 0, 0, kAcceptAll},
+                                                    {BPF_RET | BPF_K, 0, 0, 0}}});
 }
 
 /// Leaves only upcalls that can be answered.

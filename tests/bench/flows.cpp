@@ -32,6 +32,7 @@ constexpr std::size_t kBurst = 2000;
 constexpr std::size_t kJunk = 50'000;
 /// mcastd(8), for flows that match nothing.
 constexpr std::size_t kMostStopFilters = 4096;
+constexpr std::size_t kMostLearned = 65536;
 /// Of daemon memory, for each of these, and what a busy moment may leave besides.
 constexpr std::size_t kBytesPerFlow = 200;
 constexpr std::size_t kSlackBytes = 4 << 20;
@@ -41,15 +42,16 @@ struct FamilyFlows {
   std::string sources;  ///< counted up from here
   std::string group;
   std::string junk_groups;
+  std::string open_group;  ///< of which any source is forwarded
   std::string outside_address;
 };
 const FamilyFlows kFamilies[] = {
-    {Family::ipv4, "10.1.16.0", "239.1.1.1", "239.77.0.0", "10.2.0.2/24"},
-    {Family::ipv6, "fd00:1::16:0", "ff1e::101", "ff1e:77::", "fd00:2::2/64"},
+    {Family::ipv4, "10.1.16.0", "239.1.1.1", "239.77.0.0", "239.2.2.2", "10.2.0.2/24"},
+    {Family::ipv6, "fd00:1::16:0", "ff1e::101", "ff1e:77::", "ff1e::202", "fd00:2::2/64"},
 };
 
-std::string rule(const FamilyFlows& flows, const std::string& in) {
-  return fmt::format("mroute from {} group {} to eth1\n", in, flows.group);
+std::string rule(const std::string& group, const std::string& in) {
+  return fmt::format("mroute from {} group {} to eth1\n", in, group);
 }
 
 MulticastReceiver listen_behind_eth1(Stage& stage, const FamilyFlows& flows) {
@@ -117,7 +119,7 @@ void measure_first_packets(Report& report, const Scale& scale, const FamilyFlows
   Scene bare(flows);
   Scene ours(flows);
   const BareLearner loop(bare.stage.router, flows.family);
-  const TimedDaemon daemon(ours.stage.router, "mcastd", rule(flows, "eth0"), 0);
+  const TimedDaemon daemon(ours.stage.router, "mcastd", rule(flows.group, "eth0"), 0);
   bare.warm_up();
   ours.warm_up();
   const std::size_t count = std::size_t{200} * scale.repetitions;
@@ -164,7 +166,7 @@ void measure_burst(Report& report, const Scale& scale, const FamilyFlows& flows)
   Scene bare(flows);
   Scene ours(flows);
   const BareLearner loop(bare.stage.router, flows.family);
-  const TimedDaemon daemon(ours.stage.router, "mcastd", rule(flows, "eth0"), 0);
+  const TimedDaemon daemon(ours.stage.router, "mcastd", rule(flows.group, "eth0"), 0);
   bare.warm_up();
   ours.warm_up();
   std::size_t lost_by_bare = 0;
@@ -189,7 +191,8 @@ void measure_burst(Report& report, const Scale& scale, const FamilyFlows& flows)
 void measure_flood(Report& report, const FamilyFlows& flows, const std::string& what,
                    const std::vector<PacketForge::Addresses>& junk, std::size_t most) {
   Scene scene(flows);
-  const TimedDaemon daemon(scene.stage.router, "mcastd", rule(flows, "eth0"), 0);
+  const TimedDaemon daemon(scene.stage.router, "mcastd",
+                           rule(flows.group, "eth0") + rule(flows.open_group, "eth0"), 0);
   scene.warm_up();
   const Memory before = daemon.memory();
   PacketForge forge(scene.stage.outside, "to-eth0");
@@ -226,14 +229,19 @@ void measure_junk(Report& report, const FamilyFlows& flows) {
     unmatched.push_back({flows.sources, group});
   }
   measure_flood(report, flows, "match nothing", unmatched, kMostStopFilters);
+  std::vector<PacketForge::Addresses> matched;
+  for (const auto& source : testing::count_up(flows.sources, kJunk)) {
+    matched.push_back({source, flows.open_group});
+  }
+  measure_flood(report, flows, "match a rule for any source", matched, kMostLearned);
 }
 
 // --- A source that moves -------------------------------------------------------------------------
 
 void measure_flips(Report& report, const Scale& scale, const FamilyFlows& flows) {
   Scene scene(flows);
-  const TimedDaemon daemon(scene.stage.router, "mcastd", rule(flows, "eth0") + rule(flows, "eth2"),
-                           0);
+  const TimedDaemon daemon(scene.stage.router, "mcastd",
+                           rule(flows.group, "eth0") + rule(flows.group, "eth2"), 0);
   scene.warm_up();
   PacketForge elsewhere(scene.stage.outside, "to-eth2");
   const std::size_t count = std::size_t{10} * scale.repetitions;

@@ -45,9 +45,10 @@ Json table(const Daemon& daemon, const FamilyCase& family) {
 /// How many flows the kernel asked about without an answer: they have no inbound interface.
 std::size_t unanswered(NetNamespace& router, const FamilyCase& family) {
   const auto cache = router.read_proc_net(is_v4(family) ? "ip_mr_cache" : "ip6_mr_cache");
-  const std::string none = is_v4(family) ? " -1 " : " 65535 ";
+  constexpr std::string_view kNone = " -1 ";
   std::size_t count = 0;
-  for (auto at = cache.find(none); at != std::string::npos; at = cache.find(none, at + 1)) ++count;
+  for (auto at = cache.find(kNone); at != std::string::npos; at = cache.find(kNone, at + 1))
+    ++count;
   return count;
 }
 

@@ -303,12 +303,14 @@ TEST_CASE("IGMP that hosts send is not taken for upcalls") {
   CHECK(all.front().flow.group == address("225.1.2.3"));
 }
 
-TEST_CASE("packets from :: are dropped at once and hold up nobody") {
+TEST_CASE("packets from :: and from mapped addresses are dropped at once and hold up nobody") {
   Router router;
   open_and_connect(router, kCases[1]);
   PacketForge forge(router.left, "lan");
   for (const std::string& group : mcast::testing::count_up("ff0e::9:1", 20)) {
-    forge.send(forge.make({"::", group}));
+    for (const char* const source : {"::", "::ffff:10.1.0.2"}) {
+      forge.send(forge.make({source, group}));
+    }
   }
   // Something that comes after them, and is an upcall.
   forge.send(forge.make({"fd00:1::2", "ff0e::4:5"}));
