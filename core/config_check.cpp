@@ -282,8 +282,8 @@ class Checker {
     const std::string& stem = pattern.stem();
     if (const auto same = patterns.find(pattern); same != patterns.end()) return same->second;
     for (std::size_t length = 0; length <= stem.size(); ++length) {
-      const auto wildcard = InterfacePattern::parse(stem.substr(0, length) + '+');
-      const auto shorter = patterns.find(wildcard.value());
+      const auto shorter =
+          patterns.find(InterfacePattern::wildcard(std::string_view(stem).substr(0, length)));
       if (shorter != patterns.end()) return shorter->second;
     }
     if (!pattern.is_wildcard()) return std::nullopt;

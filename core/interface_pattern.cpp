@@ -55,4 +55,10 @@ InterfacePattern InterfacePattern::exact(std::string_view name) {
   return pattern;
 }
 
+InterfacePattern InterfacePattern::wildcard(std::string_view stem) {
+  InterfacePattern pattern = exact(stem);
+  pattern.wildcard_ = true;
+  return pattern;
+}
+
 }  // namespace mcast

@@ -23,6 +23,8 @@ class InterfacePattern {
   [[nodiscard]] static Result<InterfacePattern> parse(std::string_view text);
   /// Exactly this name.
   [[nodiscard]] static InterfacePattern exact(std::string_view name);
+  /// Every name that begins so.
+  [[nodiscard]] static InterfacePattern wildcard(std::string_view stem);
 
   [[nodiscard]] bool is_wildcard() const { return wildcard_; }
   /// The name, or for a wildcard the part before "+".

@@ -399,6 +399,9 @@ TEST_CASE("a threshold is warned of where an IPv6 route may leave through its in
   CHECK(warned("eth1+", "eth+ ttl-threshold 2"));
   CHECK(warned("eth+", "eth1+ ttl-threshold 2"));
   CHECK(warned("eth1", "+ ttl-threshold 2"));
+  // Not every beginning of a name is a name.
+  CHECK(warned("+", "..eth ttl-threshold 2"));
+  CHECK_FALSE(warned("eth1", "..eth ttl-threshold 2"));
   CHECK_FALSE(warned("eth1", "eth1 ttl-threshold 2", "225.1.2.3"));
   CHECK_FALSE(warned("eth1", "eth1 ttl-threshold 1"));
   CHECK_FALSE(warned("eth1", "eth1"));
