@@ -126,7 +126,7 @@ inline constexpr std::size_t kMaxConfigBytes = std::size_t{256} << 20;
 /// Sources that one `except` may list.
 inline constexpr std::size_t kMaxExceptions = 1024;
 /// Stop filters that all `except` and `scope` of a configuration may lead to.
-inline constexpr std::size_t kMaxExceptionRules = std::size_t{1} << 20;
+inline constexpr std::size_t kMaxExceptionRules = std::size_t{1} << 17;
 /// Joins, each of one group and at most one source, that a single line or command may stand for,
 /// and all lines of a configuration together.
 inline constexpr std::uint64_t kMaxJoinsPerRule = 65536;

@@ -173,7 +173,7 @@ TEST_CASE("lists of exceptions are bounded, alone and together") {
     many += fmt::format("mroute from e{} group ff00::/8 scope = site to eth1\n", i);
   }
   CHECK(say(many) == Lines{fmt::format("f:{}:{}: \"scope\": all exceptions together stand for more "
-                                       "than 1048576 stop filters; use shorter prefixes",
+                                       "than 131072 stop filters; use shorter prefixes",
                                        kMaxExceptionRules / 64 + 1, 35)});
 }
 
