@@ -199,14 +199,15 @@ ipc::RowsPtr<ipc::RouteRow> Control::show_routes(ipc::RouteList list, bool count
           return host_.engine().kernel_routes(from, limit);
         },
         [this, counters](const KernelRoute& route) {
-          ipc::RouteRow row{.source = route.flow.source.to_string(),
+          ipc::RouteRow row{.source = route.native ? std::nullopt
+                                                   : std::optional(route.flow.source.to_string()),
                             .group = route.flow.group.to_string(),
                             .iif = route.iif,
                             .oifs = route.oifs,
                             .counters = std::nullopt,
                             .state = ipc::RouteState::active,
                             .reason = {}};
-          if (counters) {
+          if (counters && route.counted) {
             if (const auto read = host_.kernel().counters(route.table, route.flow)) {
               row.counters = *read;
             }

@@ -52,8 +52,12 @@ void Engine::State::update_claims() {
 }
 
 void Engine::State::add_rule(const Prefix& source, const Prefix& group, const Path& path,
-                             Location where) {
-  const std::uint32_t id = rules.add(source, group, path, where);
+                             Location where, bool native) {
+  const std::uint32_t id = rules.add(Rule{.source = source,
+                                          .group = group,
+                                          .native = native,
+                                          .path = rules.paths.acquire(path),
+                                          .where = where});
   table_of(rules[id]).attach(id);
   remember(AddedRule{id});
 }
@@ -148,6 +152,7 @@ void Engine::set_config(Config config) {
   State& s = *state_;
   s.forget_undo();
   s.files = std::move(config.files);
+  s.native_by_default = config.native_by_default;
   s.links.set_rules(std::move(config.interfaces));
   s.note_all_routers();
   for (const auto& [key, table] : s.tables) table->begin_replacing_rules();
@@ -205,14 +210,16 @@ Result<void> Engine::add_route(const RouteWords& words) {
       if (std::ranges::count(merged.oifs, oif) == 0) merged.oifs.push_back(oif);
     }
   };
+  bool native = s.native_by_default && words.source.is_any() && words.group.is_host();
   for (const std::uint32_t id : s.rules_meant(words)) {
     // An exception stays, for the time when this route is removed.
     if (s.rules[id].exception) continue;
     extend(s.rules.path_of(id).oifs);
+    native = s.rules[id].native;
     s.remove_rule(id);
   }
   extend(words.path.oifs);
-  s.add_rule(words.source, words.group, merged, Location{});
+  s.add_rule(words.source, words.group, merged, Location{}, native);
   return {};
 }
 
@@ -238,12 +245,13 @@ Result<void> Engine::remove_route(const RouteWords& words) {
   for (const std::uint32_t id : found) {
     Path rest = s.rules.path_of(id);
     const Location where = s.rules[id].where;
+    const bool native = s.rules[id].native;
     const std::size_t gone = std::erase_if(rest.oifs, [&](const InterfacePattern& oif) {
       return std::ranges::count(words.path.oifs, oif) != 0;
     });
     if (!words.path.oifs.empty() && gone == 0) continue;
     s.remove_rule(id);
-    if (!words.path.oifs.empty()) s.add_rule(words.source, words.group, rest, where);
+    if (!words.path.oifs.empty()) s.add_rule(words.source, words.group, rest, where, native);
   }
   if (words.path.oifs.empty()) s.remove_belongings(words);
   return {};

@@ -36,6 +36,7 @@ struct Engine::State {
   /// not used again, so those that were removed do no harm.
   using Route = std::tuple<Prefix, Prefix, InterfacePattern>;  ///< source, group, inbound
   std::map<Route, std::vector<std::uint32_t>> exceptions;
+  bool native_by_default = false;  ///< see Config
   std::vector<std::pair<TableKey, VifIndex>> in_doubt;
   /// Interfaces that may have become or ceased to be announced, and what they were meanwhile.
   struct RouterNote {
@@ -68,7 +69,8 @@ struct Engine::State {
   [[nodiscard]] const Table& table_of(const Rule& rule) const;
   [[nodiscard]] TableKey default_table(Family family) const;
   void update_claims();
-  void add_rule(const Prefix& source, const Prefix& group, const Path& path, Location where);
+  void add_rule(const Prefix& source, const Prefix& group, const Path& path, Location where,
+                bool native);
   void remove_rule(std::uint32_t id);
   /// The rules that a command for this route means: its own, or else exceptions of another one.
   [[nodiscard]] std::vector<std::uint32_t> rules_meant(const RouteWords& words);

@@ -132,6 +132,9 @@ std::pair<RuleState, std::string> Engine::State::state_of(std::uint32_t id) cons
   }
   waiting = waiting || (absent != 0 && absent == path.oifs.size());
   add_reason(use.partial);
+  if (const std::string why = table.why_not_native(rules[id]); !why.empty()) {
+    add_reason("learned instead of native: " + why);
+  }
   return {waiting ? RuleState::waiting : RuleState::active, std::move(reasons)};
 }
 
@@ -187,14 +190,66 @@ Page<RouteStatus> Engine::route_rules(RuleKind kind, std::uint64_t from, std::si
                          .path = std::move(*path),
                          .where = rule.where,
                          .state = state,
-                         .reason = std::move(reason)});
+                         .reason = std::move(reason),
+                         .native = rule.native,
+                         .why_not_native = s.table_of(rule).why_not_native(rule)});
   }
   if (id < s.rules.bound()) page.next = id;
   return page;
 }
 
+namespace {
+
+/// Positions in a table from here on are of native entries: the group's number and the entry's,
+/// which has the lower six bits as there is at most one for each slot.
+constexpr std::uint32_t kNativePosition = 0x80000000U;
+constexpr unsigned kEntryBits = 6;
+static_assert(1U << kEntryBits >= kMaxSlots);
+
+/// What an entry does; none if nothing can arrive.
+std::optional<KernelRoute> kernel_route(const Table& table, const FlowKey& flow,
+                                        std::uint32_t shape_id) {
+  const MfcShape& shape = table.shape(shape_id);
+  if (!table.slots()[shape.parent].in_place()) return std::nullopt;
+  KernelRoute row{.table = table.key(),
+                  .flow = flow,
+                  .iif = table.slots()[shape.parent].holder.name,
+                  .oifs = {},
+                  .native = flow.source.is_unspecified()};
+  for (std::size_t i = 0; i < table.slots().size(); ++i) {
+    const VifIndex out{static_cast<std::uint16_t>(i)};
+    const Slot& slot = table.slots()[out];
+    if (row.native && out == shape.parent) continue;
+    if (shape.ttls[i] != 0 && slot.in_place()) row.oifs.push_back(slot.holder.name);
+  }
+  return row;
+}
+
+/// Adds native rows from `position` on; returns where to go on, 0 at the end.
+std::uint32_t add_native_rows(const Table& table, std::uint32_t position, std::size_t limit,
+                              std::vector<KernelRoute>& rows) {
+  const auto& groups = table.native_groups();
+  for (std::uint32_t id = (position - kNativePosition) >> kEntryBits; id < groups.size(); ++id) {
+    const auto& installed = groups[id].installed;
+    const std::uint32_t first = kNativePosition | id << kEntryBits;
+    for (std::uint32_t i = position > first ? position - first : 0; i < installed.size(); ++i) {
+      if (rows.size() == limit) return first + i;
+      const Address& group = groups[id].group;
+      auto row =
+          kernel_route(table, {Address::unspecified(group.family()), group}, installed[i].shape);
+      if (!row) continue;
+      row->counted = i + 1 == installed.size();
+      rows.push_back(std::move(*row));
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
 Page<KernelRoute> Engine::kernel_routes(std::uint64_t from, std::size_t limit) const {
-  // The position is the table's ordinal in the upper and the flow's number in the lower half.
+  // The position is the table's ordinal in the upper and that within the table in the lower half:
+  // the flow's number, or beyond these a native entry's.
   const State& s = *state_;
   Page<KernelRoute> page;
   std::uint64_t ordinal = from >> 32U;
@@ -212,19 +267,16 @@ Page<KernelRoute> Engine::kernel_routes(std::uint64_t from, std::size_t limit) c
       }
       const Flow& flow = table.flows()[id];
       if (flow.has(Flow::kFree) || flow.observed == kNone) continue;
-      const MfcShape& shape = table.shape(flow.observed);
-      if (!table.slots()[shape.parent].in_place()) continue;  // nothing can arrive
-      KernelRoute row{.table = table.key(),
-                      .flow = flow.key,
-                      .iif = table.slots()[shape.parent].holder.name,
-                      .oifs = {},
-                      .learned = flow.kind != Flow::Kind::fixed};
-      for (std::size_t i = 0; i < table.slots().size(); ++i) {
-        const Slot& slot = table.slots()[VifIndex{static_cast<std::uint16_t>(i)}];
-        if (shape.ttls[i] != 0 && slot.in_place()) row.oifs.push_back(slot.holder.name);
-      }
-      page.rows.push_back(std::move(row));
+      auto row = kernel_route(table, flow.key, flow.observed);
+      if (!row) continue;
+      row->learned = flow.kind != Flow::Kind::fixed;
+      page.rows.push_back(std::move(*row));
     }
+    const std::uint32_t next =
+        add_native_rows(table, std::max(id, kNativePosition), limit, page.rows);
+    if (next == 0) continue;
+    page.next = ordinal << 32U | next;
+    return page;
   }
   return page;
 }

@@ -18,7 +18,7 @@ inline constexpr VifIndex kNoSlot{0xffff};
 struct Flow {
   enum class Kind : std::uint8_t {
     fixed,    ///< exact rules ask for it
-    learned,  ///< an upcall matched a template
+    learned,  ///< an upcall matched a template; it may have exact rules that allow other interfaces
     stop,     ///< an upcall matched nothing
   };
   enum Flags : std::uint8_t {
@@ -29,6 +29,7 @@ struct Flow {
     kFree = 16,     ///< the record is unused
     kUnsure = 32,   ///< put while an output may have been gone already: put again
     kAsked = 64,    ///< the kernel keeps packets of it, which only a new entry lets go of
+    kSeen = 128,    ///< the kernel reported a packet on `arrival`, which else is only the parent
   };
 
   FlowKey key;
@@ -37,7 +38,7 @@ struct Flow {
   std::uint32_t first_rule = kNone;  ///< of the chain of exact rules
   std::uint32_t previous = kNone;    ///< in the list of its fanout
   std::uint32_t next = kNone;
-  VifIndex arrival = kNoSlot;  ///< where its traffic arrives, if several rules allow several
+  VifIndex arrival = kNoSlot;  ///< where its traffic arrives, as far as known
   Kind kind = Kind::fixed;
   std::uint8_t flags = 0;
 

@@ -43,6 +43,8 @@ struct RouteStatus {
   Location where;
   RuleState state = RuleState::active;
   std::string reason;
+  bool native = false;         ///< to be forwarded by the kernel without asking about each source
+  std::string why_not_native;  ///< why it is learned nevertheless; part of the reason
 };
 
 struct KernelRoute {
@@ -51,6 +53,10 @@ struct KernelRoute {
   std::string iif;
   std::vector<std::string> oifs;  ///< of bound slots, in slot order
   bool learned = false;           ///< by an upcall, stop filters included
+  bool native = false;            ///< for any source: the flow's source is unspecified
+  /// Whether the kernel tells the counters of this entry: of several for any source of a group it
+  /// tells those of the last that was put.
+  bool counted = true;
 };
 
 /// A flow that is in the kernel because of an upcall: a learned one or a stop filter.

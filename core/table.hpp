@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -15,6 +17,7 @@
 
 #include "core/flow_store.hpp"
 #include "core/link_table.hpp"
+#include "core/native_group.hpp"
 #include "core/ops.hpp"
 #include "core/result.hpp"
 #include "core/rule_store.hpp"
@@ -88,7 +91,10 @@ class Table {
   // --- Facts ---
   void links_changed() { resolve_needed_ = true; }
   void link_departed(IfIndex link);
-  void links_current() { recent_puts_ = {}; }
+  void links_current() {
+    recent_puts_ = {};
+    recent_native_puts_ = {};
+  }
   void slot_lost(VifIndex slot);
   void flow_in_doubt(const FlowKey& key);
   void upcall(const Upcall& upcall);
@@ -120,6 +126,10 @@ class Table {
     return uses_[rules_[rule].path];
   }
   [[nodiscard]] TableStatus status() const;
+  /// By number; unused ones are not `in_use`.
+  [[nodiscard]] const std::vector<NativeGroup>& native_groups() const { return native_groups_; }
+  /// Why a rule that is to be native is learned; empty if it is native or not to be.
+  [[nodiscard]] std::string why_not_native(const Rule& rule) const;
 
  private:
   using PathSet = std::vector<std::uint32_t>;     ///< numbers of paths, sorted
@@ -134,6 +144,7 @@ class Table {
   std::uint32_t acquire_single_fanout(std::uint32_t rule);
   void release_fanout(std::uint32_t fanout);
   void update_flow_from_rules(std::uint32_t flow);
+  void exact_rules_changed(std::uint32_t flow);
   /// Makes numbers of paths a set: sorted, each once.
   [[nodiscard]] static PathSet distinct(PathSet paths);
   [[nodiscard]] PathSet exact_paths(std::uint32_t flow) const;
@@ -149,7 +160,10 @@ class Table {
     std::uint32_t first_rule = kNone;
   };
   [[nodiscard]] Match match_template(const FlowKey& key, const Link& arrival) const;
+  [[nodiscard]] bool is_allowed_exactly(std::uint32_t flow, const Link& arrival) const;
   void learn(std::uint32_t flow, VifIndex arrival);
+  static void note_arrival(Flow& flow, VifIndex arrival);
+  void follow_exact_rules(std::uint32_t flow, VifIndex arrival);
 
   // table_resolve.cpp
   void resolve();
@@ -159,6 +173,7 @@ class Table {
                                      const std::vector<std::uint32_t>& paths_in_order) const;
   [[nodiscard]] bool eligible(const Link& link) const;
   void resolve_fanout(std::uint32_t fanout);
+  [[nodiscard]] PathSet accepting_paths(const PathSet& paths, const Link& arrival) const;
   [[nodiscard]] std::vector<std::uint32_t> best_paths(const PathSet& paths,
                                                       const Link& arrival) const;
   [[nodiscard]] MfcShape shape_for(const std::vector<std::uint32_t>& paths, VifIndex arrival) const;
@@ -166,10 +181,57 @@ class Table {
   void report(std::string& remembered, std::string now, const std::string& what);
   [[nodiscard]] std::string slot_holders() const;
 
+  // table_native.cpp
+  [[nodiscard]] std::uint32_t native_group(const Address& group) const;
+  std::uint32_t make_native_group(const Address& group);
+  void native_rules_changed(const Rule& rule, int more);
+  [[nodiscard]] NativeRules native_rules(const Address& group) const;
+  void classify_native_groups();
+  std::uint32_t acquire_native_form(const NativeRules& rules);
+  void release_native_form(std::uint32_t form);
+  void resolve_native_forms();
+  void resolve_native_form(std::uint32_t form);
+  [[nodiscard]] NativeForm native_form(const NativeRules& rules, bool with_departed);
+  [[nodiscard]] std::string add_native_entry(const NativeRules& rules, VifIndex slot,
+                                             std::vector<MfcShape>& entries,
+                                             NativeForm& form) const;
+  [[nodiscard]] bool is_native(const Address& group) const;
+  [[nodiscard]] bool serves_natively(const Address& group, VifIndex arrival) const;
+  bool leave_to_native(const Address& group, VifIndex arrival);
+  [[nodiscard]] MfcShape native_outputs(const Address& group, VifIndex arrival) const;
+  void mark_unheard_flows();
+  void flush_native_blocks();
+  void note_native(NativeGroup& group);
+
+  // table_native_plan.cpp
+  void mark_native_dirty(std::uint32_t group);
+  [[nodiscard]] std::vector<MfcShape> wanted_native(NativeGroup& group) const;
+  void plan_native_reductions(Plan& plan);
+  [[nodiscard]] MfcShape common_part(const MfcShape& have, const MfcShape& want) const;
+  [[nodiscard]] bool is_postponed(std::uint32_t flow);
+  [[nodiscard]] bool is_blocked_natively(VifIndex slot);
+  void plan_native_groups(Plan& plan, std::size_t limit);
+  [[nodiscard]] bool is_held_back(const NativeGroup& group) const;
+  void plan_native_group(Plan& plan, NativeGroup& group);
+  void lack_natively(const NativeGroup& group, const MfcShape& have, const MfcShape& want);
+  void native_slot_bound(VifIndex slot);
+  void acknowledge_native(const PutMfc& op, const Result<void>& outcome, Milliseconds now);
+  void acknowledge_native(const DropMfc& op, const Result<void>& outcome, Milliseconds now);
+  template <class Which>
+  void forget_native(NativeGroup& group, Which which);
+  void fail_native(std::uint32_t group, const Error& error, Milliseconds now);
+  void wake_native_retries();
+  void native_slot_departed(VifIndex slot);
+  void lose_native();
+  void native_in_doubt(const Address& group);
+
   // table_plan.cpp
   [[nodiscard]] std::uint32_t wanted_shape(const Flow& flow);
   [[nodiscard]] std::uint32_t stop_shape(VifIndex parent);
   [[nodiscard]] bool is_satisfied(const Flow& flow, std::uint32_t wanted) const;
+  [[nodiscard]] bool may_put(VifIndex parent, const Address& group) const;
+  [[nodiscard]] bool is_close_enough(const MfcShape& have, const MfcShape& want) const;
+  [[nodiscard]] bool endangers(const MfcShape& have, const MfcShape* want, VifIndex slot) const;
   [[nodiscard]] bool endangers(const Flow& flow, std::uint32_t wanted, VifIndex slot) const;
   void plan_shrinking(Plan& plan, const std::vector<VifIndex>& changing);
   void plan_flow(Plan& plan, std::uint32_t flow);
@@ -179,10 +241,11 @@ class Table {
   void plan_slots(Plan& plan, Milliseconds now);
   [[nodiscard]] BindVif binding(VifIndex slot) const;
   void plan_dirty_flows(Plan& plan, std::size_t limit);
-  void note_stray(std::uint32_t flow, std::uint32_t wanted);
+  bool note_stray(std::uint32_t flow, std::uint32_t wanted);
   void remember_lacking(const Flow& flow, const MfcShape& wanted);
   void observe(std::uint32_t flow, std::uint32_t shape);
   void tell_learned(std::uint32_t flow);
+  void note_failure(const FlowKey& key, const Error& error, Milliseconds now);
   void fail_flow(std::uint32_t flow, const Error& error, Milliseconds now);
   void fail_slot(Slot& slot, const Error& error, Milliseconds now);
   void wake_retries(Milliseconds now);
@@ -198,6 +261,8 @@ class Table {
   std::string why_not_;
   bool resolve_needed_ = true;
   bool rematch_needed_ = false;
+  /// Slots that another interface has got since: nothing is known of what arrives there.
+  std::bitset<kMaxSlots> handed_over_;
 
   SlotTable slots_;
   FlowStore flows_;
@@ -229,7 +294,8 @@ class Table {
   std::uint32_t recent_path_ = kNone;
   std::uint32_t recent_fanout_ = kNone;
 
-  /// Flows of exact rules that are stopped because their traffic arrives where no rule expects it.
+  /// Flows of exact rules whose traffic arrives where none of these accepts it: stopped, or learned
+  /// by a template. May hold some that have ceased to be.
   std::set<std::uint32_t> strays_;
   /// Learned flows and stop filters, the least recently used first.
   std::list<std::uint32_t> learned_;
@@ -241,6 +307,21 @@ class Table {
   };
   std::unordered_map<std::uint32_t, DynamicUse> dynamic_uses_;
   std::vector<FlowKey> newly_learned_;  ///< and installed, since last asked
+
+  // Groups with rules that are to be native.
+  std::map<Address, std::uint32_t> native_ids_;
+  std::vector<NativeGroup> native_groups_;
+  std::vector<std::uint32_t> native_free_;  ///< numbers to use again
+  RefPool<NativeRules> native_rules_;
+  std::vector<NativeForm> native_forms_;  ///< by number in native_rules_
+  bool replacing_rules_ = false;
+  std::set<std::uint32_t> unclassified_;  ///< groups whose rules may have changed
+  std::vector<std::uint32_t> native_dirty_;
+  std::vector<std::uint32_t> native_retries_;
+  std::vector<std::uint32_t> recent_native_puts_;  ///< as recent_puts_
+  bool native_changed_ = false;  ///< exact rules that allow several interfaces are to be asked
+  /// By slot: forms with entries that were put without it because it was not bound then.
+  std::array<std::set<std::uint32_t>, kMaxSlots> native_lacking_;
 };
 
 }  // namespace mcast

@@ -29,18 +29,14 @@ void Table::upcall(const Upcall& upcall) {
     return;
   }
   if (!slot.in_place()) return;  // asked before the slot changed hands
-  if (flow.first_rule == kNone) {
-    const Match match = match_template(flow.key, slot.holder);
-    if (missing || match.first_rule != kNone) learn(id, upcall.arrived_on);
-    return;
-  }
-  bool allowed = false;
-  for (const auto& candidate : fanouts_[flow.fanout].candidates) {
-    allowed = allowed || candidate.slot == upcall.arrived_on;
-  }
-  if (!missing && !allowed) return;
-  flow.arrival = upcall.arrived_on;
-  mark_dirty(id);
+  const bool allowed = is_allowed_exactly(id, slot.holder) ||
+                       match_template(flow.key, slot.holder).first_rule != kNone;
+  if (missing || allowed) learn(id, upcall.arrived_on);
+}
+
+/// Whether an exact rule of the flow accepts what arrives there.
+bool Table::is_allowed_exactly(std::uint32_t id, const Link& arrival) const {
+  return flows_[id].first_rule != kNone && !best_paths(exact_paths(id), arrival).empty();
 }
 
 Table::Match Table::match_template(const FlowKey& key, const Link& arrival) const {
@@ -65,9 +61,20 @@ Table::Match Table::match_template(const FlowKey& key, const Link& arrival) cons
   return {};
 }
 
-/// Decides anew what becomes of a flow that no exact rule asks for and that arrives on `arrival`.
+/// Decides anew what becomes of a flow that arrives on `arrival`: its exact rules come before
+/// templates, but only where they accept it.
 void Table::learn(std::uint32_t id, VifIndex arrival) {
-  const Match match = match_template(flows_[id].key, slots_[arrival].holder);
+  const Link& holder = slots_[arrival].holder;
+  const bool is_named = flows_[id].first_rule != kNone;
+  // It does not wait for an interface that departed while its exact rules have others.
+  if (is_named && slots_[arrival].wanted.value == 0) return follow_exact_rules(id, kNoSlot);
+  if (is_named && is_allowed_exactly(id, holder)) return follow_exact_rules(id, arrival);
+  if (!is_named && leave_to_native(flows_[id].key.group, arrival)) {
+    return follow_exact_rules(id, arrival);  // of which there are none
+  }
+  const Match match = match_template(flows_[id].key, holder);
+  if (match.first_rule == kNone && is_named) return follow_exact_rules(id, arrival);
+  if (is_named) strays_.insert(id);
   if (match.first_rule == kNone) {
     make_dynamic(id, Flow::Kind::stop, arrival);
     set_flow_fanout(id, kNone);
@@ -79,10 +86,27 @@ void Table::learn(std::uint32_t id, VifIndex arrival) {
   }
 }
 
+void Table::note_arrival(Flow& flow, VifIndex arrival) {
+  flow.arrival = arrival;
+  if (arrival == kNoSlot) {
+    flow.clear(Flow::kSeen);
+  } else {
+    flow.set(Flow::kSeen);
+  }
+}
+
+void Table::follow_exact_rules(std::uint32_t id, VifIndex arrival) {
+  leave_dynamic(id);
+  note_arrival(flows_[id], arrival);
+  if (arrival != kNoSlot) strays_.insert(id);  // until it is found to be none
+  update_flow_from_rules(id);
+  mark_dirty(id);
+}
+
 void Table::make_dynamic(std::uint32_t id, Flow::Kind kind, VifIndex arrival) {
   Flow& flow = flows_[id];
   if (flow.kind == kind && flow.arrival == arrival) return;
-  flow.arrival = arrival;
+  note_arrival(flow, arrival);
   mark_dirty(id);
   if (flow.kind == kind) return;
   leave_dynamic(id);
@@ -101,10 +125,7 @@ void Table::leave_dynamic(std::uint32_t id) {
 }
 
 void Table::drop_dynamic(std::uint32_t id) {
-  leave_dynamic(id);
-  flows_[id].arrival = kNoSlot;
-  set_flow_fanout(id, kNone);
-  mark_dirty(id);
+  follow_exact_rules(id, kNoSlot);
 }
 
 void Table::enforce_limit(std::list<std::uint32_t>& list, std::size_t limit) {
@@ -117,19 +138,28 @@ void Table::rematch_dynamic() {
   rematch_needed_ = false;
   std::vector<std::uint32_t> all(learned_.begin(), learned_.end());
   all.insert(all.end(), stops_.begin(), stops_.end());
+  for (const std::uint32_t id : strays_) {
+    if (flows_[id].kind == Flow::Kind::fixed && flows_[id].first_rule != kNone) all.push_back(id);
+  }
   for (const std::uint32_t id : all) {
     const VifIndex arrival = flows_[id].arrival;
-    if (slots_[arrival].has_holder()) {
+    if (!flows_[id].has(Flow::kSeen)) continue;  // it is back with its exact rules
+    if (slots_[arrival].has_holder() && !handed_over_[arrival.value]) {
       learn(id, arrival);
     } else {
       drop_dynamic(id);
     }
   }
+  handed_over_.reset();
 }
 
 void Table::flush_learned() {
   while (!learned_.empty()) drop_dynamic(learned_.front());
   while (!stops_.empty()) drop_dynamic(stops_.front());
+  for (const std::uint32_t id : strays_) {
+    if (flows_[id].kind == Flow::Kind::fixed && flows_[id].has(Flow::kSeen)) drop_dynamic(id);
+  }
+  flush_native_blocks();
 }
 
 void Table::learned_packets(const FlowKey& key, std::uint64_t packets) {

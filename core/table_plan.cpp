@@ -36,6 +36,7 @@ void Table::lost(std::string why) {
     flows_[id].clear(Flow::kAsked);
     mark_dirty(id);
   }
+  lose_native();
   slots_.reset();
   resolve_needed_ = true;
 }
@@ -46,6 +47,10 @@ void Table::link_departed(IfIndex link) {
   resolve_needed_ = true;
   const auto slot = slots_.depart(link, traits_.departure_unbinds);
   if (!slot) return;
+  // Without the interface that a flow strayed to, its exact rules have it again.
+  for (const std::uint32_t id : strays_) {
+    if (flows_[id].first_rule != kNone && flows_[id].arrival == *slot) drop_dynamic(id);
+  }
   for (const std::uint32_t id : recent_puts_) {
     Flow& flow = flows_[id];
     if (flow.has(Flow::kFree) || flow.observed == kNone) continue;
@@ -53,6 +58,7 @@ void Table::link_departed(IfIndex link) {
     flow.set(Flow::kUnsure);
     mark_dirty(id);
   }
+  native_slot_departed(*slot);
   if (!traits_.departure_drops_entries) return;
   for (std::uint32_t id = 0; id < flows_.bound(); ++id) {
     const Flow& flow = flows_[id];
@@ -72,6 +78,7 @@ void Table::slot_lost(VifIndex slot) {
 }
 
 void Table::flow_in_doubt(const FlowKey& key) {
+  if (key.source.is_unspecified()) return native_in_doubt(key.group);
   const std::uint32_t id = flows_.find(key);
   if (id == kNone || flows_[id].observed == kNone) return;
   flows_[id].set(Flow::kRewrite);
@@ -88,7 +95,7 @@ std::uint32_t Table::stop_shape(VifIndex parent) {
 
 /// The entry that the flow should have, kNone for no entry.
 std::uint32_t Table::wanted_shape(const Flow& flow) {
-  const bool arrived = flow.arrival != kNoSlot;
+  const bool arrived = flow.arrival != kNoSlot && flow.has(Flow::kSeen);
   if (flow.kind == Flow::Kind::stop) {
     return slots_[flow.arrival].has_holder() ? stop_shape(flow.arrival) : kNone;
   }
@@ -115,7 +122,10 @@ std::uint32_t Table::wanted_shape(const Flow& flow) {
     return where_it_arrives->shape;
   }
   if (stray) return stop_shape(flow.arrival);
-  return present == 0 && candidates.size() == 1 ? candidates.front().shape : kNone;
+  if (present == 0 && candidates.size() == 1) return candidates.front().shape;
+  // Native entries would forward it from any of them without asking: see mark_unheard_flows.
+  if (candidates.empty() || !is_native(flow.key.group)) return kNone;
+  return only != nullptr ? only->shape : candidates.front().shape;
 }
 
 /// The part of a shape that can be put now: outputs whose slot is bound to its holder. The kernel
@@ -129,6 +139,13 @@ MfcShape Table::restricted(const MfcShape& shape) const {
   return result;
 }
 
+/// Whether an entry from there may be put and serves a purpose. Without an interface no packet can
+/// arrive, but native entries of the group revive with its slot, and exceptions to them have to.
+bool Table::may_put(VifIndex parent, const Address& group) const {
+  const Slot& slot = slots_[parent];
+  return slot.in_place() || (slot.bound.value == 0 && slot.has_holder() && is_native(group));
+}
+
 bool Table::is_satisfied(const Flow& flow, std::uint32_t wanted) const {
   if (flow.has(Flow::kRewrite) || flow.has(Flow::kUnsure)) return false;
   if (flow.observed == wanted) {
@@ -138,10 +155,13 @@ bool Table::is_satisfied(const Flow& flow, std::uint32_t wanted) const {
   if (wanted == kNone) return false;
   const MfcShape& want = shapes_[wanted];
   if (flow.observed == kNone) {
-    // Nothing is gained by an entry whose parent is not there: no packet can arrive.
-    return !slots_[want.parent].in_place();
+    return !may_put(want.parent, flow.key.group);
   }
-  const MfcShape& have = shapes_[flow.observed];
+  return is_close_enough(shapes_[flow.observed], want);
+}
+
+/// Whether an entry does what is wanted as far as slots are bound.
+bool Table::is_close_enough(const MfcShape& have, const MfcShape& want) const {
   if (have.parent != want.parent) return false;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (have.ttls[i] == want.ttls[i]) continue;
@@ -151,16 +171,17 @@ bool Table::is_satisfied(const Flow& flow, std::uint32_t wanted) const {
   return true;
 }
 
-/// Whether the entry as it stands would do something unwanted once `slot` gets its new holder.
 bool Table::endangers(const Flow& flow, std::uint32_t wanted, VifIndex slot) const {
-  if (flow.observed == kNone) return false;
-  const MfcShape& have = shapes_[flow.observed];
+  return flow.observed != kNone &&
+         endangers(shapes_[flow.observed], wanted == kNone ? nullptr : &shapes_[wanted], slot);
+}
+
+/// Whether an entry as it stands would do something unwanted once `slot` gets its new holder.
+bool Table::endangers(const MfcShape& have, const MfcShape* want, VifIndex slot) const {
   if (!have.mentions(slot)) return false;
-  if (wanted == kNone) return true;
-  const MfcShape& want = shapes_[wanted];
-  if (have.parent != want.parent) return true;
+  if (want == nullptr || have.parent != want->parent) return true;
   const auto is_stale = [&](std::size_t i) {
-    return have.ttls[i] != 0 && have.ttls[i] != want.ttls[i];
+    return have.ttls[i] != 0 && have.ttls[i] != want->ttls[i];
   };
   if (slot != have.parent) return is_stale(slot.value);
   // Packets of the new holder would take every output of the entry.
@@ -177,12 +198,17 @@ void Table::plan(Plan& plan, Milliseconds now, std::size_t limit) {
   wake_retries(now);
   // Comparing may let go of the last flow of a fanout, which may free slots, and so on.
   do {
+    classify_native_groups();
     while (resolve_needed_ || rematch_needed_) {
       if (resolve_needed_) resolve();
       if (rematch_needed_) rematch_dynamic();
     }
-    plan_slots(plan, now);
+    plan_native_reductions(plan);
+    if (plan.empty()) plan_slots(plan, now);
+    mark_unheard_flows();
     if (plan.empty()) plan_dirty_flows(plan, limit);
+    // Exceptions are in place before what they are exceptions of.
+    if (plan.empty()) plan_native_groups(plan, limit);
   } while (plan.empty() && (resolve_needed_ || rematch_needed_));
 }
 
@@ -244,14 +270,15 @@ void Table::plan_dirty_flows(Plan& plan, std::size_t limit) {
 void Table::plan_shrinking(Plan& plan, const std::vector<VifIndex>& changing) {
   for (std::size_t i = dirty_head_; i < dirty_.size(); ++i) {
     const Flow& flow = flows_[dirty_[i]];
-    if (flow.observed == kNone || flow.has(Flow::kRetry)) continue;
+    if (flow.observed == kNone || flow.has(Flow::kRetry) || is_postponed(dirty_[i])) continue;
     const std::uint32_t wanted = wanted_shape(flow);
     const bool in_danger =
         std::ranges::any_of(changing, [&](VifIndex slot) { return endangers(flow, wanted, slot); });
     if (!in_danger) continue;
     const VifIndex parent = shapes_[flow.observed].parent;
+    // An exception to native entries must not be missing for a moment.
     const bool keep = wanted != kNone && traits_.update_clears_outputs &&
-                      shapes_[wanted].parent == parent && slots_[parent].in_place();
+                      may_put(shapes_[wanted].parent, flow.key.group);
     if (keep) {
       plan.emplace_back(PutMfc{key_, flow.key, restricted(shapes_[wanted])});
     } else {
@@ -262,6 +289,7 @@ void Table::plan_shrinking(Plan& plan, const std::vector<VifIndex>& changing) {
 
 /// Whether an entry that could not be shrunk still stands in the way of a new holder.
 bool Table::is_blocked(VifIndex slot) {
+  if (is_blocked_natively(slot)) return true;
   return std::ranges::any_of(retries_, [&](std::uint32_t id) {
     return endangers(flows_[id], wanted_shape(flows_[id]), slot);
   });
@@ -269,11 +297,11 @@ bool Table::is_blocked(VifIndex slot) {
 
 void Table::plan_flow(Plan& plan, std::uint32_t id) {
   const Flow& flow = flows_[id];
-  if (flow.has(Flow::kRetry)) return;
+  if (flow.has(Flow::kRetry) || is_postponed(id)) return;
   const std::uint32_t wanted = wanted_shape(flow);
-  note_stray(id, wanted);
-  const bool forwards = wanted != kNone && slots_[shapes_[wanted].parent].in_place();
-  if (flow.has(Flow::kAsked) && !forwards) return plan_refusal(plan, flow);
+  if (note_stray(id, wanted)) return;  // it is in the queue again
+  const bool answers = wanted != kNone && may_put(shapes_[wanted].parent, flow.key.group);
+  if (flow.has(Flow::kAsked) && !answers) return plan_refusal(plan, flow);
   if (wanted == kNone && flow.kind != Flow::Kind::fixed) {
     drop_dynamic(id);  // where it arrived is gone; traffic will make the kernel ask again
     return;
@@ -302,7 +330,8 @@ void Table::plan_flow(Plan& plan, std::uint32_t id) {
 }
 
 /// Makes the kernel let go of a flow that is to have no entry now: packets that wait for one leave
-/// with any entry, and this one sends them nowhere.
+/// with any entry, and this one sends them nowhere, or where a native entry does that came too late
+/// for them.
 void Table::plan_refusal(Plan& plan, const Flow& flow) const {
   if (flow.observed != kNone) {
     plan.emplace_back(DropMfc{key_, flow.key, shapes_[flow.observed].parent});
@@ -310,24 +339,30 @@ void Table::plan_refusal(Plan& plan, const Flow& flow) const {
     if (!traits_.update_clears_outputs) return;
   }
   const VifIndex parent = flow.arrival == kNoSlot ? VifIndex(0) : flow.arrival;
-  plan.emplace_back(PutMfc{key_, flow.key, MfcShape{.parent = parent, .ttls = {}}});
+  plan.emplace_back(PutMfc{key_, flow.key, restricted(native_outputs(flow.key.group, parent))});
   plan.emplace_back(DropMfc{key_, flow.key, parent});
 }
 
 /// A flow that arrived where no rule of its own expects it depends on a slot that its fanout does
-/// not list: the fanout's changes would not make it dirty.
-void Table::note_stray(std::uint32_t id, std::uint32_t wanted) {
+/// not list: the fanout's changes would not make it dirty. Returns whether a template has it now.
+bool Table::note_stray(std::uint32_t id, std::uint32_t wanted) {
   Flow& flow = flows_[id];
-  const bool is_stray = flow.kind == Flow::Kind::fixed && flow.fanout != kNone &&
-                        flow.arrival != kNoSlot &&
+  if (flow.kind != Flow::Kind::fixed) return false;
+  const bool is_stray = flow.fanout != kNone && flow.arrival != kNoSlot &&
                         std::ranges::count(fanouts_[flow.fanout].candidates, flow.arrival,
                                            &Fanout::Candidate::slot) == 0;
-  if (is_stray && wanted != kNone) {
+  if (is_stray && flow.has(Flow::kSeen) && wanted != kNone) {
     strays_.insert(id);
-    return;
+    const bool is_stopped = shapes_[wanted].parent == flow.arrival;
+    if (!is_stopped || match_template(flow.key, slots_[flow.arrival].holder).first_rule == kNone) {
+      return false;
+    }
+    learn(id, flow.arrival);
+    return true;
   }
   if (is_stray) flow.arrival = kNoSlot;
   strays_.erase(id);
+  return false;
 }
 
 /// Notes the slots that the flow's entry does without until they are bound.
@@ -364,9 +399,11 @@ void Table::observe(std::uint32_t id, std::uint32_t shape) {
 }
 
 void Table::acknowledge(const PutMfc& op, const Result<void>& outcome, Milliseconds now) {
+  if (op.flow.source.is_unspecified()) return acknowledge_native(op, outcome, now);
   const std::uint32_t id = flows_.find(op.flow);
   if (!outcome) return fail_flow(id, outcome.error(), now);
   Flow& flow = flows_[id];
+  if (flow.arrival != op.shape.parent) flow.clear(Flow::kSeen);
   flow.arrival = op.shape.parent;
   const std::uint32_t wanted = wanted_shape(flow);
   if (wanted != kNone && shapes_[wanted] == op.shape) {
@@ -388,6 +425,7 @@ void Table::tell_learned(std::uint32_t id) {
 }
 
 void Table::acknowledge(const DropMfc& op, const Result<void>& outcome, Milliseconds now) {
+  if (op.flow.source.is_unspecified()) return acknowledge_native(op, outcome, now);
   const std::uint32_t id = flows_.find(op.flow);
   if (!outcome) return fail_flow(id, outcome.error(), now);
   observe(id, kNone);
@@ -412,6 +450,7 @@ void Table::acknowledge(const BindVif& op, const Result<void>& outcome, Millisec
       mark_dirty(id);
     }
   }
+  native_slot_bound(op.slot);
 }
 
 void Table::acknowledge(const UnbindVif& op, const Result<void>& outcome, Milliseconds now) {
@@ -421,18 +460,21 @@ void Table::acknowledge(const UnbindVif& op, const Result<void>& outcome, Millis
   slot.failures = 0;
 }
 
-void Table::fail_flow(std::uint32_t id, const Error& error, Milliseconds now) {
+void Table::note_failure(const FlowKey& key, const Error& error, Milliseconds now) {
   if (failures_ == 0) {
-    notices_.push_back(
-        {NoticeLevel::error,
-         fmt::format("route {} not installed: {}", flows_[id].key.to_string(), error.message)});
+    notices_.push_back({NoticeLevel::error,
+                        fmt::format("route {} not installed: {}", key.to_string(), error.message)});
   }
+  if (retry_at_ <= now) retry_at_ = now + backoff(failures_++);
+}
+
+void Table::fail_flow(std::uint32_t id, const Error& error, Milliseconds now) {
+  note_failure(flows_[id].key, error, now);
   Flow& flow = flows_[id];
   if (!flow.has(Flow::kRetry)) {
     flow.set(Flow::kRetry);
     retries_.push_back(id);
   }
-  if (retry_at_ <= now) retry_at_ = now + backoff(failures_++);
 }
 
 void Table::fail_slot(Slot& slot, const Error& error, Milliseconds now) {
@@ -446,11 +488,12 @@ void Table::fail_slot(Slot& slot, const Error& error, Milliseconds now) {
 }
 
 void Table::wake_retries(Milliseconds now) {
-  if (retries_.empty()) {
+  if (retries_.empty() && native_retries_.empty()) {
     failures_ = 0;
     return;
   }
   if (now < retry_at_) return;
+  wake_native_retries();
   for (const std::uint32_t id : std::exchange(retries_, {})) {
     flows_[id].clear(Flow::kRetry);
     mark_dirty(id);
@@ -461,7 +504,7 @@ std::optional<Milliseconds> Table::next_deadline() const {
   if (!open_) return std::nullopt;
   std::optional<Milliseconds> deadline;
   const auto consider = [&](Milliseconds at) { deadline = std::min(deadline.value_or(at), at); };
-  if (!retries_.empty()) consider(retry_at_);
+  if (!retries_.empty() || !native_retries_.empty()) consider(retry_at_);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[VifIndex{static_cast<std::uint16_t>(i)}];
     if (slot.bound != slot.wanted && slot.failures != 0) consider(slot.retry_at);

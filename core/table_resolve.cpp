@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <tuple>
 
@@ -197,8 +198,23 @@ void Table::assign_slots() {
   slots_.assign(numbering(admitted, order), rules);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Link& now = slots_[VifIndex{static_cast<std::uint16_t>(i)}].holder;
-    if (now.name != before[i].name || now.altnames != before[i].altnames) rematch_needed_ = true;
+    if (now.name != before[i].name || now.altnames != before[i].altnames ||
+        now.loopback != before[i].loopback) {
+      rematch_needed_ = true;
+    }
+    const bool same = before[i].index == now.index || before[i].name == now.name ||
+                      rules.treat_alike(before[i], now);
+    if (!same) handed_over_.set(i);
   }
+}
+
+/// The paths that accept `arrival` and are not refused.
+Table::PathSet Table::accepting_paths(const PathSet& paths, const Link& arrival) const {
+  PathSet accepting;
+  std::ranges::copy_if(paths, std::back_inserter(accepting), [&](std::uint32_t path) {
+    return uses_[path].refused.empty() && matches(rules_.paths[path].iif, arrival);
+  });
+  return accepting;
 }
 
 /// Of the paths that accept `arrival` and are not refused, those whose inbound pattern is most
@@ -206,10 +222,8 @@ void Table::assign_slots() {
 std::vector<std::uint32_t> Table::best_paths(const PathSet& paths, const Link& arrival) const {
   std::vector<std::uint32_t> exact;
   std::vector<std::uint32_t> wildcard;
-  for (const std::uint32_t path : paths) {
-    const InterfacePattern& iif = rules_.paths[path].iif;
-    if (uses_[path].refused.empty() && matches(iif, arrival))
-      (iif.is_wildcard() ? wildcard : exact).push_back(path);
+  for (const std::uint32_t path : accepting_paths(paths, arrival)) {
+    (rules_.paths[path].iif.is_wildcard() ? wildcard : exact).push_back(path);
   }
   return exact.empty() ? wildcard : exact;
 }
@@ -260,6 +274,7 @@ void Table::resolve() {
   for (std::uint32_t id = 0; id < fanouts_.size(); ++id) {
     if (path_sets_.is_live(id)) resolve_fanout(id);
   }
+  resolve_native_forms();
   for (const std::uint32_t flow : strays_) mark_dirty(flow);
 }
 

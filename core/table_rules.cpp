@@ -97,7 +97,9 @@ void Table::collect_if_unused(std::uint32_t id) {
                       flow.has(Flow::kRetry) || flow.has(Flow::kDetached) || flow.has(Flow::kAsked);
   if (in_use) return;
   if (flow.fanout != kNone) set_flow_fanout(id, kNone);
-  if (!flows_[id].has(Flow::kDirty)) flows_.erase(id);
+  if (flows_[id].has(Flow::kDirty)) return;
+  strays_.erase(id);
+  flows_.erase(id);
 }
 
 // --- Static rules --------------------------------------------------------------------------------
@@ -131,6 +133,16 @@ void Table::update_flow_from_rules(std::uint32_t id) {
   set_flow_fanout(id, acquire_fanout(exact_paths(id)));
 }
 
+/// A flow that is known by its traffic stays where that arrives, as far as the rules allow.
+void Table::exact_rules_changed(std::uint32_t id) {
+  if (flows_[id].kind == Flow::Kind::fixed) {
+    update_flow_from_rules(id);
+  } else {
+    strays_.insert(id);
+    rematch_needed_ = true;
+  }
+}
+
 void Table::note_use(std::uint32_t rule) {
   const std::uint32_t path = rules_[rule].path;
   if (uses_.size() <= path) uses_.resize(path + 1);
@@ -153,11 +165,10 @@ void Table::attach(std::uint32_t id) {
   note_use(id);
   if (rule.is_exact()) {
     const std::uint32_t flow = flows_.find_or_create({rule.source.address(), rule.group.address()});
-    if (flows_[flow].kind != Flow::Kind::fixed) leave_dynamic(flow);
     flows_[flow].clear(Flow::kDetached);
     rule.next = flows_[flow].first_rule;
     flows_[flow].first_rule = id;
-    update_flow_from_rules(flow);
+    exact_rules_changed(flow);
     return;
   }
   const auto [position, is_new] = templates_.try_emplace({rule.group, rule.source}, kNone);
@@ -165,6 +176,7 @@ void Table::attach(std::uint32_t id) {
   rule.next = position->second;
   position->second = id;
   acquire_fanout({rule.path});  // asks for slots before any flow is learned
+  native_rules_changed(rule, 1);
   rematch_needed_ = true;
 }
 
@@ -179,7 +191,7 @@ void Table::detach(std::uint32_t id) {
   if (rule.is_exact()) {
     const std::uint32_t flow = flows_.find({rule.source.address(), rule.group.address()});
     remove_from_chain(flows_[flow].first_rule);
-    update_flow_from_rules(flow);
+    exact_rules_changed(flow);
     return;
   }
   const auto position = templates_.find({rule.group, rule.source});
@@ -190,15 +202,16 @@ void Table::detach(std::uint32_t id) {
     if (--lengths->second == 0) template_lengths_.erase(lengths);
   }
   release_fanout(path_sets_.find({rule.path}));
+  native_rules_changed(rule, -1);
   rematch_needed_ = true;
 }
 
 void Table::begin_replacing_rules() {
   for (std::uint32_t id = 0; id < flows_.bound(); ++id) {
     Flow& flow = flows_[id];
-    if (flow.has(Flow::kFree) || flow.kind != Flow::Kind::fixed) continue;
+    if (flow.has(Flow::kFree)) continue;
     flow.first_rule = kNone;
-    flow.set(Flow::kDetached);
+    if (flow.kind == Flow::Kind::fixed) flow.set(Flow::kDetached);
   }
   // Old templates let go of their fanouts only when the new ones have got hold of theirs, so that
   // what does not change keeps its number.
@@ -209,6 +222,8 @@ void Table::begin_replacing_rules() {
   }
   templates_.clear();
   template_lengths_.clear();
+  replacing_rules_ = true;
+  for (NativeGroup& group : native_groups_) group.rules = 0;
   for (PathUse& use : uses_) {
     use.rules = 0;
     use.first_rule = kNone;
@@ -226,6 +241,8 @@ void Table::end_replacing_rules() {
   }
   for (const std::uint32_t fanout : old_template_fanouts_) release_fanout(fanout);
   old_template_fanouts_.clear();
+  replacing_rules_ = false;
+  for (const auto& [address, group] : native_ids_) unclassified_.insert(group);
   resolve_needed_ = true;  // the order of rules may have changed
   rematch_needed_ = true;
 }

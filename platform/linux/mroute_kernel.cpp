@@ -29,6 +29,7 @@ namespace {
 
 static_assert(MRT_ADD_MFC == MRT6_ADD_MFC && MRT_DEL_MFC == MRT6_DEL_MFC &&
               MRT_ADD_VIF == MRT6_ADD_MIF && MRT_DEL_VIF == MRT6_DEL_MIF);
+static_assert(MRT_ADD_MFC_PROXY == MRT6_ADD_MFC_PROXY && MRT_DEL_MFC_PROXY == MRT6_DEL_MFC_PROXY);
 static_assert(MAXVIFS <= kMaxSlots && MAXMIFS == MAXVIFS);
 
 in_addr to_in(const Address& address) {
@@ -51,6 +52,14 @@ if_set to_if_set(const MfcShape& shape) {
     if (shape.ttls[slot] != 0) set.ifs_bits[0] |= 1U << slot;
   }
   return set;
+}
+
+/// Of entries for any source there is one for each parent, which only these options tell apart.
+int add_option(const FlowKey& flow) {
+  return flow.source.is_unspecified() ? MRT_ADD_MFC_PROXY : MRT_ADD_MFC;
+}
+int drop_option(const FlowKey& flow) {
+  return flow.source.is_unspecified() ? MRT_DEL_MFC_PROXY : MRT_DEL_MFC;
 }
 
 class LinuxMrouteKernel final : public MrouteKernel {
@@ -141,14 +150,14 @@ Result<void> LinuxMrouteKernel::carry_out(const PutMfc& op) {
     entry.mfcc_mcastgrp = to_in(op.flow.group);
     entry.mfcc_parent = op.shape.parent.value;
     std::copy_n(op.shape.ttls.begin(), MAXVIFS, std::begin(entry.mfcc_ttls));
-    error = change(op.table, MRT_ADD_MFC, entry);
+    error = change(op.table, add_option(op.flow), entry);
   } else {
     mf6cctl entry{};
     entry.mf6cc_origin = to_in6(op.flow.source);
     entry.mf6cc_mcastgrp = to_in6(op.flow.group);
     entry.mf6cc_parent = op.shape.parent.value;
     entry.mf6cc_ifset = to_if_set(op.shape);
-    error = change(op.table, MRT6_ADD_MFC, entry);
+    error = change(op.table, add_option(op.flow), entry);
   }
   if (error == 0) return {};
   return failure(MrouteCall::add_mfc, op.table, error, op.flow.to_string());
@@ -161,13 +170,13 @@ Result<void> LinuxMrouteKernel::carry_out(const DropMfc& op) {
     entry.mfcc_origin = to_in(op.flow.source);
     entry.mfcc_mcastgrp = to_in(op.flow.group);
     entry.mfcc_parent = op.parent.value;
-    error = change(op.table, MRT_DEL_MFC, entry);
+    error = change(op.table, drop_option(op.flow), entry);
   } else {
     mf6cctl entry{};
     entry.mf6cc_origin = to_in6(op.flow.source);
     entry.mf6cc_mcastgrp = to_in6(op.flow.group);
     entry.mf6cc_parent = op.parent.value;
-    error = change(op.table, MRT6_DEL_MFC, entry);
+    error = change(op.table, drop_option(op.flow), entry);
   }
   if (error == 0 || error == ENOENT) return {};
   return failure(MrouteCall::del_mfc, op.table, error, op.flow.to_string());

@@ -3,82 +3,10 @@
 // What a kernel of Linux's traits does with tables, slots, entries and packets.
 #include <doctest/doctest.h>
 
-#include <memory>
-#include <set>
-#include <string>
-#include <vector>
-
-#include "tests/contract/kernel_under_test.hpp"
+#include "tests/contract/contract_lab.hpp"
 
 using namespace mcast;
-using mcast::testing::KernelUnderTest;
-
-namespace {
-
-using Names = std::set<std::string>;
-
-VifIndex slot(unsigned number) {
-  return VifIndex(static_cast<std::uint16_t>(number));
-}
-
-MfcShape shape(unsigned parent, std::initializer_list<unsigned> outputs) {
-  MfcShape made;
-  made.parent = slot(parent);
-  for (const unsigned output : outputs) made.ttls[output] = 1;
-  return made;
-}
-
-class Upcalls final : public platform::UpcallSink {
- public:
-  std::vector<Upcall> all;
-  void upcall(const Upcall& upcall) override { all.push_back(upcall); }
-};
-
-/// A kernel with one open table and the interfaces a, b and c in slots 0, 1 and 2.
-struct Lab {
-  explicit Lab(Family family)
-      : table{family, {}},
-        group(*Address::parse(family == Family::ipv4 ? "225.1.2.3" : "ff0e::1:3")) {
-    table.id = kernel().traits().of(family).default_table;
-    REQUIRE(kernel().adopt_table(under_test->keeper().open_table(table).value()));
-    unsigned next = 0;
-    for (const char* name : {"a", "b", "c"}) {
-      under_test->add_link(name);
-      REQUIRE(bind(next++, name));
-    }
-  }
-
-  platform::MrouteKernel& kernel() { return under_test->kernel(); }
-  Result<void> bind(unsigned number, const std::string& name) {
-    return kernel().apply(BindVif{table, slot(number), under_test->index_of(name), 1, {}});
-  }
-  Result<void> unbind(unsigned number) { return kernel().apply(UnbindVif{table, slot(number)}); }
-  [[nodiscard]] FlowKey flow(const std::string& from = "a") const {
-    return {under_test->host_address(from, table.family), group};
-  }
-  Result<void> put(const MfcShape& made) { return kernel().apply(PutMfc{table, flow(), made}); }
-  Names send(const std::string& from = "a") { return under_test->send(from, group); }
-  std::vector<Upcall> upcalls() {
-    Upcalls sink;
-    REQUIRE(kernel().read_upcalls(table, 1000, sink));
-    return sink.all;
-  }
-
-  std::unique_ptr<KernelUnderTest> under_test = mcast::testing::make_kernel_under_test();
-  TableKey table;
-  Address group;
-};
-
-template <class Case>
-void for_both_families(Case run) {
-  for (const Family family : {Family::ipv4, Family::ipv6}) {
-    INFO(to_string(family));
-    Lab lab(family);
-    run(lab);
-  }
-}
-
-}  // namespace
+using namespace mcast::testing;
 
 TEST_CASE("an entry forwards from its parent to its outputs and nowhere else") {
   for_both_families([](Lab& lab) {

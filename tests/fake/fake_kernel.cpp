@@ -68,8 +68,8 @@ Result<void> FakeKernel::carry_out(const PutMfc& op) {
   if (op.shape.parent.value >= traits_of(op.table).slots) {
     return fail(ErrorCode::no_slots, "the parent is beyond the last slot");
   }
-  const auto [position, is_new] = table.entries.try_emplace(op.flow);
-  Entry& entry = position->second;
+  bool is_new = false;
+  Entry& entry = *TRY(entry_to_put(table, op, is_new));
   entry.parent = op.shape.parent;
   write_outputs(table, op.table, op.shape, entry);
   // Only a new entry takes over the packets that wait for it: a second NOCACHE for an entry that is
@@ -81,6 +81,24 @@ Result<void> FakeKernel::carry_out(const PutMfc& op) {
   table.unresolved.erase(waiting);
   for (const Packet& packet : queue.packets) forward(table, op.table, entry, op.flow, packet);
   return {};
+}
+
+/// Of entries for any source there is one for each parent (MRT_ADD_MFC_PROXY); a new one comes
+/// first, an update stays where it is.
+Result<FakeKernel::Entry*> FakeKernel::entry_to_put(Table& table, const PutMfc& op, bool& is_new) {
+  if (!op.flow.source.is_unspecified()) {
+    const auto [position, fresh] = table.entries.try_emplace(op.flow);
+    is_new = fresh;
+    return &position->second;
+  }
+  if (!traits_of(op.table).native_any_source) {
+    violation("an entry for any source: " + to_string(Op(op)));
+    return fail(ErrorCode::invalid_argument, "no entries for any source");
+  }
+  auto& list = table.any_source[op.flow.group];
+  const auto known = std::ranges::find(list, op.shape.parent, &Entry::parent);
+  is_new = known == list.end();
+  return is_new ? &list.emplace_front() : &*known;
 }
 
 void FakeKernel::write_outputs(const Table& table, TableKey key, const MfcShape& shape,
@@ -104,6 +122,10 @@ void FakeKernel::write_outputs(const Table& table, TableKey key, const MfcShape&
 Result<void> FakeKernel::carry_out(const DropMfc& op) {
   Table& table = *TRY(table_of(op.table));
   table.entries.erase(op.flow);
+  const auto list = table.any_source.find(op.flow.group);
+  if (!op.flow.source.is_unspecified() || list == table.any_source.end()) return {};
+  std::erase_if(list->second, [&](const Entry& entry) { return entry.parent == op.parent; });
+  if (list->second.empty()) table.any_source.erase(list);
   return {};
 }
 
@@ -168,6 +190,12 @@ Result<bool> FakeKernel::slot_is_bound(TableKey table, VifIndex slot) {
 
 Result<FlowCounters> FakeKernel::counters(TableKey table, const FlowKey& flow) {
   const Table& state = *TRY(table_of(table));
+  if (flow.source.is_unspecified()) {
+    // Only the first of the list can be asked about (ipmr_cache_find).
+    const auto list = state.any_source.find(flow.group);
+    if (list == state.any_source.end()) return fail(ErrorCode::not_found, "no such entry");
+    return list->second.front().counters;
+  }
   const auto entry = state.entries.find(flow);
   if (entry == state.entries.end()) return fail(ErrorCode::not_found, "no such entry");
   return entry->second.counters;
@@ -219,6 +247,20 @@ std::vector<TableKey> FakeKernel::open_tables() const {
 
 const std::unordered_map<FlowKey, FakeKernel::Entry>& FakeKernel::entries(TableKey table) const {
   return tables_.at(table).entries;
+}
+
+std::vector<FakeKernel::Entry> FakeKernel::any_source_entries(TableKey table,
+                                                              const Address& group) const {
+  const auto& lists = tables_.at(table).any_source;
+  const auto list = lists.find(group);
+  if (list == lists.end()) return {};
+  return {list->second.begin(), list->second.end()};
+}
+
+std::size_t FakeKernel::entry_count(TableKey table) const {
+  std::size_t count = tables_.at(table).entries.size();
+  for (const auto& [group, list] : tables_.at(table).any_source) count += list.size();
+  return count;
 }
 
 std::optional<Device> FakeKernel::slot(TableKey table, VifIndex slot) const {

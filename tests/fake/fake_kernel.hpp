@@ -107,6 +107,11 @@ class FakeKernel final : public platform::MrouteKernel,
   [[nodiscard]] std::vector<TableKey> open_tables() const;
   /// The table must be open.
   [[nodiscard]] const std::unordered_map<FlowKey, Entry>& entries(TableKey table) const;
+  /// Entries for any source of the group, the one put last first: the order in which they are
+  /// looked up.
+  [[nodiscard]] std::vector<Entry> any_source_entries(TableKey table, const Address& group) const;
+  /// Of both kinds.
+  [[nodiscard]] std::size_t entry_count(TableKey table) const;
   /// The device in a slot, also when it is gone and the kernel did not notice; none if not bound.
   [[nodiscard]] std::optional<Device> slot(TableKey table, VifIndex slot) const;
   [[nodiscard]] std::size_t slots_bound(TableKey table) const;
@@ -162,6 +167,7 @@ class FakeKernel final : public platform::MrouteKernel,
   struct Table {
     std::array<std::optional<Vif>, kMaxSlots> vifs{};
     std::unordered_map<FlowKey, Entry> entries;
+    std::map<Address, std::deque<Entry>> any_source;  ///< by group, the newest first
     std::map<FlowKey, Unresolved> unresolved;
     std::deque<Upcall> upcalls;
     platform::UpcallCounts upcall_counts;
@@ -181,8 +187,10 @@ class FakeKernel final : public platform::MrouteKernel,
   void depart(Device device, bool renamed);
   void write_outputs(const Table& table, TableKey key, const MfcShape& shape, Entry& entry) const;
   [[nodiscard]] static std::optional<VifIndex> arrival_slot(const Table& table, Device from);
-  [[nodiscard]] static const Entry* lookup(const Table& table, const FlowKey& flow,
-                                           std::optional<VifIndex> arrived, bool any_source);
+  template <class SomeTable>
+  [[nodiscard]] static auto* lookup(SomeTable& table, const FlowKey& flow,
+                                    std::optional<VifIndex> arrived);
+  Result<Entry*> entry_to_put(Table& table, const PutMfc& op, bool& is_new);
   [[nodiscard]] Devices targets(const Table& table, TableKey key, const Entry& entry,
                                 bool any_source, std::optional<VifIndex> arrived, Device from,
                                 unsigned ttl) const;

@@ -56,8 +56,10 @@ void FakeKernel::depart(Device device, bool renamed) {
         std::erase_if(table.entries,
                       [&](const auto& entry) { return entry.second.parent.value == i; });
       }
-      if (!traits.entries_revive) {
-        for (auto& [flow, entry] : table.entries) entry.ttls[i] = 0;
+      if (traits.entries_revive) continue;
+      for (auto& [flow, entry] : table.entries) entry.ttls[i] = 0;
+      for (auto& [group, list] : table.any_source) {
+        for (Entry& entry : list) entry.ttls[i] = 0;
       }
     }
   }

@@ -34,16 +34,17 @@ std::optional<VifIndex> FakeKernel::arrival_slot(const Table& table, Device from
   return std::nullopt;
 }
 
-/// The entry of the flow itself, otherwise one for any source that the arrival slot is part of.
-const FakeKernel::Entry* FakeKernel::lookup(const Table& table, const FlowKey& flow,
-                                            std::optional<VifIndex> arrived, bool any_source) {
-  if (const auto exact = table.entries.find(flow); exact != table.entries.end()) {
-    return &exact->second;
-  }
-  if (!any_source || !arrived) return nullptr;
-  const auto any = table.entries.find({Address::unspecified(flow.family()), flow.group});
-  if (any == table.entries.end() || any->second.ttls[arrived->value] == 0) return nullptr;
-  return &any->second;
+/// The entry of the flow itself, otherwise of those for any source the first that lists the arrival
+/// slot, be that as its parent or as an output.
+template <class SomeTable>
+auto* FakeKernel::lookup(SomeTable& table, const FlowKey& flow, std::optional<VifIndex> arrived) {
+  const auto exact = table.entries.find(flow);
+  auto* found = exact == table.entries.end() ? nullptr : &exact->second;
+  const auto list = table.any_source.find(flow.group);
+  if (found != nullptr || list == table.any_source.end() || !arrived) return found;
+  const auto any = std::ranges::find_if(
+      list->second, [&](const Entry& entry) { return entry.ttls[arrived->value] != 0; });
+  return any == list->second.end() ? nullptr : &*any;
 }
 
 Devices FakeKernel::targets(const Table& table, TableKey key, const Entry& entry, bool any_source,
@@ -69,7 +70,7 @@ Devices FakeKernel::outputs(TableKey table, Device from, const FlowKey& flow, un
   if (position == tables_.end() || find_device(from) == nullptr) return {};
   const Table& state = position->second;
   const auto arrived = arrival_slot(state, from);
-  const Entry* entry = lookup(state, flow, arrived, traits_of(table).native_any_source);
+  const Entry* entry = lookup(state, flow, arrived);
   if (entry == nullptr) return {};
   return targets(state, table, *entry, !state.entries.contains(flow), arrived, from, ttl);
 }
@@ -81,14 +82,7 @@ void FakeKernel::send(Device from, const FlowKey& flow, unsigned ttl, std::size_
   Table& table = position->second;
   const auto arrived = arrival_slot(table, from);
   const Packet packet{from, ttl, bytes};
-  const Entry* found = lookup(table, flow, arrived, traits_of(key).native_any_source);
-  if (found != nullptr) {
-    const auto exact = table.entries.find(flow);
-    const FlowKey any{Address::unspecified(flow.family()), flow.group};
-    forward(table, key, exact != table.entries.end() ? exact->second : table.entries.at(any), flow,
-            packet);
-    return;
-  }
+  if (Entry* found = lookup(table, flow, arrived)) return forward(table, key, *found, flow, packet);
   if (!arrived) return;
   const auto [queue, is_new] = table.unresolved.try_emplace(flow);
   if (is_new) {

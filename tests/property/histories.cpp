@@ -8,7 +8,7 @@
 
 namespace mcast::testing {
 
-Universe small_universe(bool templates) {
+Universe small_universe(Rules rules) {
   Universe universe{
       .names = {"lo", "e0", "e1", "e2", "e3", "f0", "f1"},
       .altnames = {"e9", "x"},
@@ -18,11 +18,16 @@ Universe small_universe(bool templates) {
       .sources_ipv6 = {"fd00::1"},
       .groups_ipv6 = {"ff35::1", "ff35::2"},
   };
-  if (templates) {
+  if (rules != Rules::exact) {
     for (const char* range : {"", "10.0.0.0/24"}) universe.sources_ipv4.emplace_back(range);
     universe.groups_ipv4.emplace_back("225.0.0.0/16");
     universe.sources_ipv6.emplace_back("");
     universe.groups_ipv6.emplace_back("ff35::/32");
+  }
+  if (rules == Rules::native) {
+    universe.native = true;
+    universe.sources_ipv4.insert(universe.sources_ipv4.end(), 4, "");  // more often than others
+    universe.sources_ipv6.insert(universe.sources_ipv6.end(), 2, "");
   }
   return universe;
 }
@@ -46,10 +51,13 @@ std::vector<std::string> some_patterns(const Universe& universe) {
 
 RouteText route(const Universe& universe) {
   const bool ipv4 = number(3) != 0;
-  return {.iif = one_of(universe.patterns),
-          .source = one_of(ipv4 ? universe.sources_ipv4 : universe.sources_ipv6),
-          .group = one_of(ipv4 ? universe.groups_ipv4 : universe.groups_ipv6),
-          .oifs = some_patterns(universe)};
+  RouteText route{.iif = one_of(universe.patterns),
+                  .source = one_of(ipv4 ? universe.sources_ipv4 : universe.sources_ipv6),
+                  .group = one_of(ipv4 ? universe.groups_ipv4 : universe.groups_ipv6),
+                  .oifs = some_patterns(universe)};
+  const bool may_be_native = route.source.empty() && route.group.find('/') == std::string::npos;
+  route.native = universe.native && may_be_native && number(3) != 0;
+  return route;
 }
 
 JoinText join(const Universe& universe) {

@@ -3,6 +3,7 @@
 
 #include <rapidcheck.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,11 @@ namespace mcast::testing {
 
 using History = std::vector<Command>;
 
-/// A handful of interfaces and flows, so that things meet often; `templates` adds rules for any
-/// source and for ranges.
-[[nodiscard]] Universe small_universe(bool templates);
+/// What rules there are: of one source and one group; for any source and ranges too; and of the
+/// former some that are to be native.
+enum class Rules : std::uint8_t { exact, templates, native };
+/// A handful of interfaces and flows, so that things meet often.
+[[nodiscard]] Universe small_universe(Rules rules);
 
 /// What besides links and rules may happen.
 struct Weather {

@@ -19,7 +19,8 @@ std::string to_string(const InterfaceText& rule) {
 std::string to_string(const RouteText& rule) {
   std::string text = "mroute from " + rule.iif;
   if (!rule.source.empty()) text += " source " + rule.source;
-  return text + fmt::format(" group {} to {}", rule.group, fmt::join(rule.oifs, " "));
+  return text + fmt::format(" group {} {}to {}", rule.group, rule.native ? "native " : "",
+                            fmt::join(rule.oifs, " "));
 }
 
 std::string to_string(const JoinText& rule) {
@@ -45,7 +46,7 @@ std::vector<std::string> words(const RouteText& rule) {
 }
 
 std::vector<std::string> words(const JoinText& rule) {
-  return words(RouteText{rule.iif, rule.source, rule.group, {}});
+  return words(RouteText{rule.iif, rule.source, rule.group, {}, false});
 }
 
 namespace {
@@ -207,6 +208,7 @@ Intent::Answers answers_for(const View& view, const Share& share, const FlowKey&
     Intent::Answer answer;
     answer.exact = prefix_of(rules.front()->source, view.family).is_host() &&
                    prefix_of(rules.front()->group, view.family).is_host();
+    answer.native = std::ranges::all_of(rules, [](const RouteText* rule) { return rule->native; });
     for (const auto& to : view.links) {
       if (!share.devices.contains(to.device)) continue;
       if (ttl <= (view.traits.ttl_thresholds ? to.threshold : 1)) continue;
@@ -229,6 +231,25 @@ bool is_named(const View& view, const FlowKey& flow) {
     return prefix_of(rule->group, view.family) == Prefix(flow.group) &&
            prefix_of(rule->source, view.family) == Prefix(flow.source);
   });
+}
+
+std::set<Address> surely_native_groups(const View& view) {
+  std::set<Address> groups;
+  for (const RouteText* rule : view.routes()) {
+    if (!rule->native || is_wildcard(rule->iif) || !view.traits.native_any_source) continue;
+    const Address group = prefix_of(rule->group, view.family).address();
+    const auto concerned = std::ranges::count_if(view.routes(), [&](const RouteText* other) {
+      return prefix_of(other->group, view.family).contains(group);
+    });
+    const bool returns = std::ranges::any_of(view.links, [&](const Candidate& link) {
+      return means(rule->iif, link.link) &&
+             std::ranges::any_of(rule->oifs, [&](const std::string& oif) {
+               return !is_wildcard(oif) && means(oif, link.link);
+             });
+    });
+    if (concerned == 1 && !returns) groups.insert(group);
+  }
+  return groups;
 }
 
 std::set<Device> meant_devices(const View& view) {
@@ -285,6 +306,10 @@ Intent::Intent(const RulesText& rules, const Links& links, const std::vector<Flo
       wanted_[flow] = answers_for(view, all, flow, kProbeTtl);
       possible_[flow] = answers_for(view, fitting, flow, kProbeTtl);
     }
+    for (const RouteText* rule : view.routes()) {
+      if (rule->native) to_be_native_.insert(prefix_of(rule->group, family).address());
+    }
+    surely_native_.merge(surely_native_groups(view));
     joins_.merge(joins_of(view));
     (family == Family::ipv4 ? meant_ipv4_ : meant_ipv6_) = meant_devices(view);
   }

@@ -18,6 +18,7 @@ struct RouteText {
   std::string source;
   std::string group;
   std::vector<std::string> oifs;
+  bool native = false;  ///< only of a single group from any source
   bool operator==(const RouteText&) const = default;
 };
 struct JoinText {
@@ -58,8 +59,9 @@ class Intent {
 
   /// What the rules say of one flow that arrives on one device.
   struct Answer {
-    Devices out;         ///< where its packets go; empty for a stop filter
-    bool exact = false;  ///< by rules that name this very flow
+    Devices out;          ///< where its packets go; empty for a stop filter
+    bool exact = false;   ///< by rules that name this very flow
+    bool native = false;  ///< by rules that are to be native
     bool operator==(const Answer&) const = default;
   };
   /// By arrival device; without an answer nothing is forwarded from there.
@@ -76,10 +78,17 @@ class Intent {
   }
   /// Flows that a rule names exactly, whether its interfaces exist or not.
   [[nodiscard]] const std::set<FlowKey>& named_flows() const { return named_flows_; }
+  /// Groups with a rule that is to be native.
+  [[nodiscard]] const std::set<Address>& to_be_native() const { return to_be_native_; }
+  /// Groups that nothing keeps from being native: a single rule concerns them, with one inbound
+  /// interface that is no outbound one.
+  [[nodiscard]] const std::set<Address>& surely_native() const { return surely_native_; }
   bool operator==(const Intent&) const = default;
 
  private:
   std::set<FlowKey> named_flows_;
+  std::set<Address> to_be_native_;
+  std::set<Address> surely_native_;
   std::map<FlowKey, Answers> wanted_;
   std::map<FlowKey, Answers> possible_;
   std::set<FakeKernel::Membership> joins_;

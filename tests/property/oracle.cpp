@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace mcast::testing {
 
@@ -11,7 +12,7 @@ void Oracle::intend(const RulesText& rules) {
   const bool new_rules = rules_.empty() || rules_.back() != rules;
   const bool new_links = links_.empty() || links_.back() != kernel_.links();
   if (!new_rules && !new_links) return;
-  const std::set<FlowKey> named = intents_.empty() ? std::set<FlowKey>() : intent().named_flows();
+  const auto before = intents_.empty() ? std::nullopt : std::optional(intent());
   if (new_rules) rules_.push_back(rules);
   if (new_links) links_.push_back(kernel_.links());
   for (const RulesText& some : rules_) {
@@ -21,15 +22,48 @@ void Oracle::intend(const RulesText& rules) {
       if (is_new) intents_.emplace_back(some, links, flows_, kernel_.traits());
     }
   }
-  std::erase_if(arrivals_, [&](const auto& arrival) {
-    const auto& [flow, device] = arrival;
-    const bool renounced = named.contains(flow) && !intent().named_flows().contains(flow);
-    // An exact rule's own interface takes the place of the one that was seen.
-    const auto answer = intent().wanted(flow).find(device);
-    const bool expected = answer != intent().wanted(flow).end() && answer->second.exact;
-    const bool displaced = intent().named_flows().contains(flow) && !expected;
-    return renounced || displaced || !has_slot(flow.family(), device);
-  });
+  for (const auto& [flow, device] : arrivals_) {
+    if (!has_slot(flow.family(), device)) doubted_.insert(flow);  // the engine may not notice
+  }
+  if (before) doubt_what_changed(*before);
+}
+
+/// A flow that a template or nothing accepts is known by where it arrives, and stays there. One
+/// that its exact rules accept goes where these go, so that it is not sure where it is when they
+/// change.
+void Oracle::doubt_what_changed(const Intent& before) {
+  for (const auto& [flow, device] : std::map(arrivals_)) {
+    // The engine forgets what the kernel does without it, whenever that begins.
+    if (before.to_be_native().contains(flow.group) ||
+        intent().to_be_native().contains(flow.group)) {
+      doubt_traffic(flow);
+      continue;
+    }
+    if (!before.named_flows().contains(flow)) continue;
+    const auto then = before.wanted(flow).find(device);
+    const auto now = intent().wanted(flow).find(device);
+    const bool was_accepted = then != before.wanted(flow).end();
+    const bool is_accepted = now != intent().wanted(flow).end();
+    if (was_accepted && !then->second.exact) continue;
+    const bool is_same = was_accepted == is_accepted &&
+                         (!was_accepted || then->second.exact == now->second.exact) &&
+                         intent().named_flows().contains(flow);
+    if (!is_same) doubt_traffic(flow);
+  }
+}
+
+/// At rest, the engine has forgotten traffic of interfaces that are gone, but for flows that wait
+/// for these to return because no exact rule has them.
+void Oracle::settle_departed() {
+  for (const auto& [flow, device] : std::map(arrivals_)) {
+    const auto& meant = intent().meant(flow.family());
+    if (!meant.contains(device) && intent().named_flows().contains(flow)) {
+      arrivals_.erase(flow);
+      doubted_.erase(flow);
+    } else if (!has_slot(flow.family(), device)) {
+      doubt_traffic(flow);
+    }
+  }
 }
 
 /// Whether the device is sure to have a slot: it is meant, and there are enough.
@@ -50,7 +84,18 @@ std::string Oracle::names(const Devices& devices) const {
 }
 
 void Oracle::saw_traffic(Device from, const FlowKey& flow) {
-  if (has_slot(flow.family(), from)) arrivals_[flow] = from;
+  if (!has_slot(flow.family(), from)) return doubt_traffic(flow);
+  arrivals_[flow] = from;
+  doubted_.erase(flow);
+}
+
+void Oracle::doubt_traffic(const FlowKey& flow) {
+  arrivals_.erase(flow);
+  doubted_.insert(flow);
+}
+
+void Oracle::doubt_traffic() {
+  for (const FlowKey& flow : flows_) doubt_traffic(flow);
 }
 
 void Oracle::judge_step() const {
@@ -79,46 +124,90 @@ void Oracle::judge_step() const {
   }
 }
 
-void Oracle::judge_rest() {
+void Oracle::judge_rest(const std::set<Address>& native) {
+  native_ = native;
   rules_.erase(rules_.begin(), rules_.end() - 1);
   links_.erase(links_.begin(), links_.end() - 1);
   intents_.erase(intents_.begin(), intents_.end() - 1);
   judge_step();
+  settle_departed();
+  for (const Address& group : intent().surely_native()) {
+    if (!native_.contains(group)) throw Objection(group.to_string() + " is not native for nothing");
+  }
   for (const TableKey table : kernel_.open_tables()) {
     for (const FlowKey& flow : flows_) {
-      if (flow.family() == table.family) judge_flow(table, flow);
+      if (flow.family() != table.family) continue;
+      judge_native(table, flow);
+      judge_flow(table, flow);
     }
     judge_slots(table);
   }
   judge_memberships();
 }
 
+bool Oracle::is_native_from(const FlowKey& flow, Device from) const {
+  const auto answer = intent().possible(flow).find(from);
+  return native_.contains(flow.group) && answer != intent().possible(flow).end() &&
+         answer->second.native;
+}
+
+/// In a native group, flows that no rule names need no entries of their own but where something is
+/// learned.
+void Oracle::judge_native(TableKey table, const FlowKey& flow) {
+  if (!native_.contains(flow.group) || intent().named_flows().contains(flow)) return;
+  const auto entry = kernel_.entries(table).find(flow);
+  if (entry == kernel_.entries(table).end()) {
+    arrivals_.erase(flow);  // nothing to remember
+    return;
+  }
+  const auto device = kernel_.slot(table, entry->second.parent);
+  const bool any = std::ranges::any_of(intent().possible(flow),
+                                       [](const auto& answer) { return answer.second.native; });
+  if (!any || !device) return;
+  // Where rules learn from some sources, the kernel has to ask about all of them.
+  const bool is_learned = std::ranges::any_of(flows_, [&](const FlowKey& other) {
+    if (other.group != flow.group) return false;
+    const auto answer = intent().possible(other).find(*device);
+    return answer != intent().possible(other).end() && !answer->second.native;
+  });
+  if (is_learned) return;
+  throw Objection(fmt::format("{} has an entry from {}, which keeps a native one from forwarding",
+                              flow.to_string(), name(*device)));
+}
+
 void Oracle::judge_flow(TableKey table, const FlowKey& flow) {
   const Intent::Answers& answers = intent().possible(flow);
-  auto arrival = arrivals_.find(flow);
-  // A flow that some rule names belongs to such rules alone, even while their interfaces are
-  // absent.
-  const bool exact = intent().named_flows().contains(flow);
-  const auto candidates =
-      std::ranges::count_if(answers, [&](const auto& a) { return a.second.exact == exact; });
-  // Where only one interface may bring it in, it is forwarded from there before it is seen.
-  if (exact && candidates == 1 && arrival != arrivals_.end()) {
-    arrivals_.erase(arrival);
-    arrival = arrivals_.end();
-  }
+  const auto exact = std::ranges::count_if(answers, [](const auto& a) { return a.second.exact; });
+  if (exact == 1) settle(flow, answers);
+  const auto arrival = arrivals_.find(flow);
+  const bool is_doubted = doubted_.contains(flow);
+  const bool is_known =
+      !is_doubted && arrival != arrivals_.end() && answers.contains(arrival->second);
   for (const auto& [index, from] : kernel_.links()) {
     const Devices out = kernel_.outputs(table, from.device, flow);
     const auto answer = answers.find(from.device);
     const Devices wanted = answer == answers.end() ? Devices{} : answer->second.out;
-    const bool seen = arrival != arrivals_.end() && arrival->second == from.device;
-    const bool decided = answer != answers.end() && answer->second.exact == exact;
-    // A flow that several interfaces may bring in, and one that only templates accept, are
-    // forwarded from where their traffic was seen.
-    const bool required = decided && ((exact && candidates == 1) || seen);
+    // A flow is forwarded from where its traffic was seen, otherwise from the only interface that
+    // its exact rules allow.
+    const bool only = exact == 1 && answer != answers.end() && answer->second.exact;
+    const bool natively =
+        is_native_from(flow, from.device) && !kernel_.entries(table).contains(flow);
+    const bool required =
+        natively || (is_known ? arrival->second == from.device : only && !is_doubted);
     if (out == wanted || (!required && out.empty())) continue;
     throw Objection(fmt::format("oracle B: {} from {} leaves by {}, but is to leave by {}",
                                 flow.to_string(), name(from.device), names(out), names(wanted)));
   }
+}
+
+/// The flow is at rest, and only one interface may bring it in by its exact rules.
+void Oracle::settle(const FlowKey& flow, const Intent::Answers& answers) {
+  const auto arrival = arrivals_.find(flow);
+  // It is not stopped where nothing accepts it: the exact rules have it.
+  if (arrival != arrivals_.end() && !answers.contains(arrival->second)) arrivals_.erase(arrival);
+  const bool may_stray =
+      std::ranges::any_of(answers, [](const auto& a) { return !a.second.exact; });
+  if (!may_stray) doubted_.erase(flow);
 }
 
 void Oracle::judge_slots(TableKey table) const {

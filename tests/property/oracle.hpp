@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -31,17 +32,33 @@ class Oracle {
   /// B: everything intended is forwarded and nothing else, memberships are as intended, slots are
   /// given to interfaces that rules mean. To be asked at rest; from then on only the present intent
   /// counts.
-  void judge_rest();
+  ///
+  /// `native`: groups that the engine says are native.
+  void judge_rest(const std::set<Address>& native);
+  /// Whether the kernel is to forward what any source sends from there, without asking.
+  [[nodiscard]] bool is_native_from(const FlowKey& flow, Device from) const;
   /// A packet arrived and the engine was told if the kernel asked: from now on the flow is to be
   /// forwarded from there, as far as the rules allow.
   void saw_traffic(Device from, const FlowKey& flow);
-  void forget_traffic() { arrivals_.clear(); }
-  void forget_traffic(const FlowKey& flow) { arrivals_.erase(flow); }
+  /// The engine has forgotten what it saw.
+  void forget_traffic(Family family) {
+    const auto is_one = [&](const FlowKey& flow) { return flow.family() == family; };
+    std::erase_if(arrivals_, [&](const auto& arrival) { return is_one(arrival.first); });
+    std::erase_if(doubted_, is_one);
+  }
+  /// It is not foreseeable what the engine made of what it saw: a flow may be forwarded from any
+  /// interface that the rules allow.
+  void doubt_traffic();
+  void doubt_traffic(const FlowKey& flow);
 
   [[nodiscard]] const Intent& intent() const { return intents_.back(); }
 
  private:
+  void doubt_what_changed(const Intent& before);
   void judge_flow(TableKey table, const FlowKey& flow);
+  void settle_departed();
+  void judge_native(TableKey table, const FlowKey& flow);
+  void settle(const FlowKey& flow, const Intent::Answers& answers);
   [[nodiscard]] bool has_slot(Family family, Device device) const;
   void judge_slots(TableKey table) const;
   void judge_memberships() const;
@@ -56,6 +73,8 @@ class Oracle {
   std::vector<Intent::Links> links_;
   std::vector<Intent> intents_;  ///< of each with each; the present one is last
   std::map<FlowKey, Device> arrivals_;
+  std::set<FlowKey> doubted_;
+  std::set<Address> native_;
 };
 
 }  // namespace mcast::testing

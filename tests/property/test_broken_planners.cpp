@@ -143,7 +143,7 @@ class NeverCompares final : public Saboteur {
 bool caught(MakeSaboteur sabotage,
             Weather weather = {.faults = false, .bad_events = false, .commands = true}) {
   return !all_pass({.traits = linux_traits(),
-                    .universe = small_universe(false),
+                    .universe = small_universe(Rules::exact),
                     .weather = weather,
                     .count = 1000,
                     .report = false,

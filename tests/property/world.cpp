@@ -106,13 +106,16 @@ void World::finish() {
   rest();
   for (const TableKey table : kernel_.open_tables()) {
     if (kernel_.slots_bound(table) != 0) throw Objection("a slot is never given back");
-    if (!kernel_.entries(table).empty()) throw Objection("an entry is never dropped");
+    if (kernel_.entry_count(table) != 0) throw Objection("an entry is never dropped");
   }
   if (kernel_.memberships_held() != 0) throw Objection("a group is never left");
 }
 
 void World::converge() {
-  platform::converge(engine_, *saboteur_, now_);
+  constexpr std::size_t kPatience = 10'000;
+  if (platform::converge(engine_, *saboteur_, now_, kPatience) >= kPatience) {
+    throw Objection("the engine never runs out of steps");
+  }
   saboteur_->plan_ended();
 }
 
@@ -141,8 +144,21 @@ void World::rest() {
       throw Objection("the kernel asked and got no answer about " + flow.to_string());
     }
   }
-  oracle_.judge_rest();
+  oracle_.judge_rest(native_groups());
   static_cast<void>(engine_.take_notices());
+}
+
+/// Groups of which the engine gives no reason why they are not native.
+std::set<Address> World::native_groups() const {
+  std::set<Address> groups;
+  for (std::optional<std::uint64_t> from = 0; from;) {
+    const auto page = engine_.route_rules(Engine::RuleKind::templates, *from, 1000);
+    for (const RouteStatus& rule : page.rows) {
+      if (rule.native && rule.why_not_native.empty()) groups.insert(rule.group.address());
+    }
+    from = page.next;
+  }
+  return groups;
 }
 
 /// A configuration that says what is in force already costs no call.
@@ -169,13 +185,14 @@ void World::lose_table(Family family) {
   if (!kernel_.is_open(table)) return;
   kernel_.close_table(table);
   engine_.table_lost(table, "taken away");
-  oracle_.forget_traffic();
+  oracle_.forget_traffic(family);
 }
 
 void World::upcall(const Upcall& upcall) {
+  ++upcalls_read_;
   engine_.upcall(upcall, now_);
   // Amid changes it is not foreseeable what the engine makes of it.
-  if (!at_rest_) return oracle_.forget_traffic(upcall.flow);
+  if (!at_rest_) return oracle_.doubt_traffic(upcall.flow);
   const auto device = kernel_.slot(upcall.table, upcall.arrived_on);
   // A flow does not follow its traffic to where no rule accepts it.
   const bool allowed = device && oracle_.intent().wanted(upcall.flow).contains(*device);
@@ -184,16 +201,32 @@ void World::upcall(const Upcall& upcall) {
   }
 }
 
-void World::traffic(Device from, const FlowKey& flow) {
+void World::read_upcalls() {
+  for (const TableKey table : kernel_.open_tables()) {
+    static_cast<void>(kernel_.read_upcalls(table, 1000, *this));
+  }
+}
+
+void World::traffic(Device from, const FlowKey& flow, bool at_rest) {
   // Reports about one entry are limited to one in three seconds.
   constexpr Milliseconds kPause = 3'000;
   now_ += kPause;
   kernel_.advance(kPause);
+  if (at_rest) {
+    // What the kernel asked earlier may name a slot that is another interface's by now.
+    read_upcalls();
+    rest();
+  }
+  at_rest_ = at_rest;
+  const TableKey table{flow.family(), kernel_.traits().of(flow.family()).default_table};
+  const bool is_native = at_rest && kernel_.is_open(table) && oracle_.is_native_from(flow, from) &&
+                         !kernel_.entries(table).contains(flow);
   kernel_.send(from, flow);
   static_cast<void>(kernel_.take_deliveries());
-  for (const TableKey table : kernel_.open_tables()) {
-    static_cast<void>(kernel_.read_upcalls(table, 1000, *this));
-  }
+  upcalls_read_ = 0;
+  read_upcalls();
+  if (is_native && upcalls_read_ != 0) throw Objection("the kernel asks although it is native");
+  at_rest_ = false;
 }
 
 }  // namespace mcast::testing

@@ -4,6 +4,7 @@
 #include <iosfwd>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,7 @@ struct Universe {
   std::vector<std::string> patterns;  ///< what rules name: names, alternative names, wildcards
   std::vector<std::string> sources_ipv4, groups_ipv4;
   std::vector<std::string> sources_ipv6, groups_ipv6;
+  bool native = false;  ///< some rules for a single group from any source are
   /// Every combination of a source and a group that is an address, not a range.
   [[nodiscard]] std::vector<FlowKey> flows() const;
 };
@@ -144,7 +146,8 @@ class World final : private platform::LinkSink, private platform::UpcallSink {
   void judge_refusal(const std::string& iif, const std::vector<std::string>& oifs,
                      const Error& error) const;
   void remove(const RouteText& rule);
-  void traffic(Device from, const FlowKey& flow);
+  void traffic(Device from, const FlowKey& flow, bool at_rest);
+  void read_upcalls();
   void open_tables();
   void lose_table(Family family);
   void add_fault(const Command& command);
@@ -152,6 +155,7 @@ class World final : private platform::LinkSink, private platform::UpcallSink {
   void converge();
   void rest();
   void judge_unchanged();
+  [[nodiscard]] std::set<Address> native_groups() const;
 
   Universe universe_;
   std::vector<FlowKey> flows_;
@@ -163,6 +167,7 @@ class World final : private platform::LinkSink, private platform::UpcallSink {
   RulesText rules_;
   Milliseconds now_ = 0;
   unsigned links_made_ = 0;
+  int upcalls_read_ = 0;
   bool at_rest_ = false;  ///< while packets are sent: what the kernel reports is understood
   std::map<std::string, Link> former_;  ///< links that were, by name
   std::vector<std::string> log_;

@@ -24,6 +24,12 @@ bool same_route(const RouteText& a, const RouteText& b) {
   return a.iif == b.iif && a.source == b.source && a.group == b.group;
 }
 
+/// Whether a rule of the same route says that it is to be native.
+bool is_native(const RouteText& rule, const std::vector<RouteText>& routes) {
+  return std::ranges::any_of(
+      routes, [&](const RouteText& other) { return other.native && same_route(rule, other); });
+}
+
 }  // namespace
 
 std::ostream& operator<<(std::ostream& out, const Command& command) {
@@ -46,17 +52,16 @@ void World::act(const Command& command) {
     case Action::traffic: {
       const IfIndex from = pick(command.a);
       if (from.value == 0) return;
-      at_rest_ = command.c % 4 != 0;
-      if (at_rest_) rest();
       const FlowKey& flow = flows_[command.b % flows_.size()];
       const auto& present = kernel_.links().at(from);
       log_.push_back(fmt::format("traffic {} from {}", flow.to_string(), present.link.name));
-      return traffic(present.device, flow);
+      return traffic(present.device, flow, command.c % 4 != 0);
     }
     case Action::flush:
       log_.emplace_back("flush");
       engine_.flush_learned();
-      return oracle_.forget_traffic();
+      for (const Family family : {Family::ipv4, Family::ipv6}) oracle_.forget_traffic(family);
+      return;
     case Action::fault:
       return add_fault(command);
     case Action::lose_events:
@@ -126,7 +131,7 @@ void World::act_on_links(const Command& command) {
   const auto rename = [&](IfIndex which, const std::string& to) {
     kernel_.rename_link(which, to);
     // Such a kernel forgets the entries: traffic has to bring them back.
-    if (kernel_.traits().ipv4.rename_is_departure) oracle_.forget_traffic();
+    if (kernel_.traits().ipv4.rename_is_departure) oracle_.doubt_traffic();
     oracle_.intend(rules_);
     oracle_.judge_step();
   };
@@ -211,7 +216,7 @@ void World::act_on_rules(const Command& command) {
       for (const auto& rule : given.joins) add(rule, inside);
       undone ? engine_.rollback() : engine_.commit();
       // A stop filter may have made way for a rule that did not last.
-      if (undone) oracle_.forget_traffic();
+      if (undone) oracle_.doubt_traffic();
       if (!undone) rules_ = std::move(inside);
       return;
     }
@@ -223,6 +228,8 @@ void World::act_on_rules(const Command& command) {
 void World::configure(const RulesText& rules) {
   log_.push_back("configure:\n" + to_string(rules));
   rules_ = rules;
+  // Lines that add up their interfaces share what one of them says.
+  for (RouteText& rule : rules_.routes) rule.native = is_native(rule, rules.routes);
   engine_.set_config(to_config(rules));
   oracle_.intend(rules_);
 }
@@ -245,6 +252,7 @@ void World::add(const RouteText& rule, RulesText& rules) {
     if (same_route(other, rule)) extend(other.oifs);
   }
   extend(rule.oifs);
+  merged.native = is_native(rule, rules.routes);  // a command cannot say so
   std::erase_if(rules.routes, [&](const RouteText& r) { return same_route(r, rule); });
   rules.routes.push_back(merged);
 }

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The steps that give native groups their entries, and the record of what the kernel holds of them.
+#include <algorithm>
+#include <utility>
+
+#include "core/native_order.hpp"
+#include "core/table.hpp"
+
+namespace mcast {
+
+namespace {
+
+FlowKey any_source(const Address& group) {
+  return {Address::unspecified(group.family()), group};
+}
+
+}  // namespace
+
+void Table::mark_native_dirty(std::uint32_t id) {
+  NativeGroup& group = native_groups_[id];
+  if (group.dirty) return;
+  group.dirty = true;
+  native_changed_ = true;
+  native_dirty_.push_back(id);
+}
+
+/// The entries that the group should have, in an order of puts. Blocks come last: no other entry
+/// lists their slot.
+std::vector<MfcShape> Table::wanted_native(NativeGroup& group) const {
+  std::vector<MfcShape> wanted;
+  const NativeForm* form = group.form == kNone ? nullptr : &native_forms_[group.form];
+  if (form == nullptr || form->entries.empty()) {
+    group.blocked.reset();
+    return wanted;
+  }
+  for (const std::uint32_t shape : form->entries) wanted.push_back(shapes_[shape]);
+  group.blocked &= ~(form->listed | form->learning);
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const VifIndex slot{static_cast<std::uint16_t>(i)};
+    if (!slots_[slot].has_holder()) group.blocked.reset(i);
+    if (!group.blocked[i]) continue;
+    wanted.push_back(any_source_entry(MfcShape{.parent = slot, .ttls = {}}));
+  }
+  return wanted;
+}
+
+/// Entries let go of what is not wanted any more before slots change hands and before exceptions to
+/// them are dropped.
+void Table::plan_native_reductions(Plan& plan) {
+  for (const std::uint32_t id : native_dirty_) {
+    NativeGroup& group = native_groups_[id];
+    if (group.retry || group.rewrite) continue;
+    const auto wanted = wanted_native(group);
+    for (const NativeGroup::Entry& entry : group.installed) {
+      const MfcShape& have = shapes_[entry.shape];
+      const auto want = std::ranges::find(wanted, have.parent, &MfcShape::parent);
+      const MfcShape rest = want == wanted.end() ? MfcShape{} : common_part(have, *want);
+      if (want != wanted.end() && rest == have) continue;
+      if (want != wanted.end() && slots_[have.parent].in_place()) {
+        plan.emplace_back(PutMfc{key_, any_source(group.group), restricted(rest)});
+      } else {
+        plan.emplace_back(DropMfc{key_, any_source(group.group), have.parent});
+      }
+    }
+  }
+}
+
+/// What an entry may go on with: outputs that are wanted, but for slots that change hands if they
+/// are wanted otherwise.
+MfcShape Table::common_part(const MfcShape& have, const MfcShape& want) const {
+  MfcShape part = have;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[VifIndex{static_cast<std::uint16_t>(i)}];
+    const bool keeps_hands = slot.bound == slot.wanted;
+    if (want.ttls[i] == 0 || (have.ttls[i] != want.ttls[i] && !keeps_hands)) part.ttls[i] = 0;
+  }
+  return part;
+}
+
+/// Whether a flow waits for native entries of its group that could not be reduced.
+bool Table::is_postponed(std::uint32_t id) {
+  if (native_retries_.empty() || flows_[id].observed == kNone) return false;
+  const std::uint32_t group = native_group(flows_[id].key.group);
+  if (group == kNone || !native_groups_[group].retry) return false;
+  if (!flows_[id].has(Flow::kRetry)) {
+    flows_[id].set(Flow::kRetry);
+    retries_.push_back(id);
+  }
+  return true;
+}
+
+bool Table::is_blocked_natively(VifIndex slot) {
+  return std::ranges::any_of(native_retries_, [&](std::uint32_t id) {
+    NativeGroup& group = native_groups_[id];
+    const auto wanted = wanted_native(group);
+    return std::ranges::any_of(group.installed, [&](const NativeGroup::Entry& entry) {
+      const MfcShape& have = shapes_[entry.shape];
+      const auto want = std::ranges::find(wanted, have.parent, &MfcShape::parent);
+      return endangers(have, want == wanted.end() ? nullptr : &*want, slot);
+    });
+  });
+}
+
+void Table::plan_native_groups(Plan& plan, std::size_t limit) {
+  while (!native_dirty_.empty() && plan.size() < limit) {
+    const std::uint32_t id = native_dirty_.back();
+    native_dirty_.pop_back();
+    NativeGroup& group = native_groups_[id];
+    group.dirty = false;
+    note_native(group);
+    if (is_held_back(group)) {
+      group.retry = true;
+      native_retries_.push_back(id);
+    }
+    plan_native_group(plan, group);
+    const bool in_use = group.form != kNone || group.rules != 0 || !group.installed.empty() ||
+                        group.retry || unclassified_.contains(id);
+    if (in_use) continue;
+    native_ids_.erase(group.group);
+    group = NativeGroup{};
+    native_free_.push_back(id);
+  }
+}
+
+/// Whether an exception to it could not be put.
+bool Table::is_held_back(const NativeGroup& group) const {
+  return !group.retry && std::ranges::any_of(retries_, [&](std::uint32_t id) {
+    return flows_[id].key.group == group.group;
+  });
+}
+
+/// Drops what is not wanted or out of order, updates what stays in place, then puts the rest. Until
+/// the entries are in place, learned flows stay as they are.
+void Table::plan_native_group(Plan& plan, NativeGroup& group) {
+  if (group.retry) return;
+  const FlowKey flow = any_source(group.group);
+  std::vector<VifIndex> parents;
+  for (const NativeGroup::Entry& entry : group.installed) {
+    parents.push_back(shapes_[entry.shape].parent);
+  }
+  auto wanted = wanted_native(group);
+  std::erase_if(wanted, [&](const MfcShape& want) {
+    if (slots_[want.parent].in_place() || std::ranges::count(parents, want.parent) != 0) {
+      return false;
+    }
+    native_lacking_[want.parent.value].insert(group.form);  // nothing can arrive yet
+    return true;
+  });
+  const auto moved = out_of_order(parents, wanted);
+  for (const VifIndex parent : parents) {
+    const bool stays = !group.rewrite && std::ranges::count(moved, parent) == 0 &&
+                       std::ranges::count(wanted, parent, &MfcShape::parent) != 0;
+    if (!stays) plan.emplace_back(DropMfc{key_, flow, parent});
+  }
+  const auto stays = [&](const MfcShape& shape) {
+    return !group.rewrite && std::ranges::count(parents, shape.parent) != 0 &&
+           std::ranges::count(moved, shape.parent) == 0;
+  };
+  for (const MfcShape& want : wanted) {
+    if (!stays(want)) continue;
+    const auto entry = std::ranges::find_if(group.installed, [&](const NativeGroup::Entry& e) {
+      return shapes_[e.shape].parent == want.parent;
+    });
+    lack_natively(group, shapes_[entry->shape], want);
+    if (!entry->unsure && is_close_enough(shapes_[entry->shape], want)) continue;
+    if (!slots_[want.parent].in_place()) {
+      // A put would leave out the parent, which then would not revive.
+      native_lacking_[want.parent.value].insert(group.form);
+      continue;
+    }
+    lack_natively(group, restricted(want), want);
+    plan.emplace_back(PutMfc{key_, flow, restricted(want)});
+  }
+  for (const MfcShape& want : wanted) {
+    if (stays(want)) continue;
+    if (!slots_[want.parent].in_place()) {
+      native_lacking_[want.parent.value].insert(group.form);
+      continue;
+    }
+    lack_natively(group, restricted(want), want);
+    plan.emplace_back(PutMfc{key_, flow, restricted(want)});
+  }
+}
+
+/// Notes the slots that an entry does without until they are bound.
+void Table::lack_natively(const NativeGroup& group, const MfcShape& have, const MfcShape& want) {
+  if (group.form == kNone) return;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (want.ttls[i] != 0 && have.ttls[i] == 0) native_lacking_[i].insert(group.form);
+  }
+}
+
+void Table::native_slot_bound(VifIndex slot) {
+  for (const std::uint32_t form : std::exchange(native_lacking_[slot.value], {})) {
+    for (const std::uint32_t group : native_forms_[form].groups) mark_native_dirty(group);
+  }
+}
+
+// --- The record ----------------------------------------------------------------------------------
+
+void Table::acknowledge_native(const PutMfc& op, const Result<void>& outcome, Milliseconds now) {
+  const std::uint32_t id = native_group(op.flow.group);
+  if (!outcome) return fail_native(id, outcome.error(), now);
+  NativeGroup& group = native_groups_[id];
+  const auto entry = std::ranges::find_if(group.installed, [&](const NativeGroup::Entry& e) {
+    return shapes_[e.shape].parent == op.shape.parent;
+  });
+  const std::uint32_t shape = shapes_.acquire(op.shape);
+  if (entry != group.installed.end()) {
+    shapes_.release(entry->shape);
+    *entry = {.shape = shape};
+  } else {
+    group.installed.push_back({.shape = shape});
+    ++entries_;
+    rematch_needed_ = true;  // flows that were learned before need no entry any more
+  }
+  recent_native_puts_.push_back(id);
+}
+
+void Table::acknowledge_native(const DropMfc& op, const Result<void>& outcome, Milliseconds now) {
+  const std::uint32_t id = native_group(op.flow.group);
+  if (!outcome) return fail_native(id, outcome.error(), now);
+  NativeGroup& group = native_groups_[id];
+  forget_native(group, [&](const MfcShape& shape) { return shape.parent == op.parent; });
+  mark_native_dirty(id);
+}
+
+template <class Which>
+void Table::forget_native(NativeGroup& group, Which which) {
+  std::erase_if(group.installed, [&](const NativeGroup::Entry& entry) {
+    if (!which(shapes_[entry.shape])) return false;
+    shapes_.release(entry.shape);
+    --entries_;
+    return true;
+  });
+  if (group.installed.empty()) group.rewrite = false;
+}
+
+void Table::fail_native(std::uint32_t id, const Error& error, Milliseconds now) {
+  NativeGroup& group = native_groups_[id];
+  note_failure(any_source(group.group), error, now);
+  if (group.retry) return;
+  group.retry = true;
+  native_retries_.push_back(id);
+}
+
+void Table::wake_native_retries() {
+  for (const std::uint32_t id : std::exchange(native_retries_, {})) {
+    native_groups_[id].retry = false;
+    mark_native_dirty(id);
+  }
+}
+
+/// The kernel took the slot away: what was put since events were last read may lack it already.
+void Table::native_slot_departed(VifIndex slot) {
+  for (const std::uint32_t id : recent_native_puts_) {
+    for (NativeGroup::Entry& entry : native_groups_[id].installed) {
+      if (shapes_[entry.shape].ttls[slot.value] == 0) continue;
+      entry.unsure = true;
+      mark_native_dirty(id);
+    }
+  }
+}
+
+/// The kernel has nothing any more.
+void Table::lose_native() {
+  for (std::uint32_t id = 0; id < native_groups_.size(); ++id) {
+    if (!native_groups_[id].in_use) continue;
+    forget_native(native_groups_[id], [](const MfcShape&) { return true; });
+    mark_native_dirty(id);
+  }
+}
+
+void Table::native_in_doubt(const Address& address) {
+  const std::uint32_t id = native_group(address);
+  if (id == kNone || native_groups_[id].installed.empty()) return;
+  native_groups_[id].rewrite = true;
+  mark_native_dirty(id);
+}
+
+}  // namespace mcast
