@@ -120,7 +120,10 @@ ipc::Outcome Control::apply(const std::vector<ipc::Command>& commands) {
   }
   engine.commit();
   host_.changed();
-  for (const std::string& remark : remarks) spdlog::warn("{}", remark);
+  for (std::string& remark : remarks) {
+    spdlog::warn("{}", remark);
+    remark.insert(0, "warning: ");
+  }
   return remarks;
 }
 

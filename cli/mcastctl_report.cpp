@@ -38,7 +38,7 @@ int Reporter::report(const ipc::Outcome& outcome, const std::vector<std::size_t>
   if (!outcome) return report(outcome.error(), lines);
   // Under the old names success is silent: cron jobs mail what is not.
   if (!has_old_name(program_)) {
-    for (const auto& remark : *outcome) complain(fmt::format("warning: {}", remark));
+    for (const auto& remark : *outcome) complain(remark);
   }
   return kExitOk;
 }

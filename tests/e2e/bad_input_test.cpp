@@ -110,8 +110,8 @@ TEST_CASE("lines that repeat each other are remarked upon and do no harm") {
   CHECK(result.exit_code == 0);
   const std::string file = victim.daemon.config_file();
   for (const int line : {3, 4}) {
-    CHECK(contains(result.err, fmt::format("{}:{}: ", file, line)));
-    CHECK(contains(result.err, fmt::format("{}:{}; ", file, line - 2)));
+    CHECK(contains(result.err, fmt::format("mcastctl: {}:{}: warning: the same as {}:{}; ", file,
+                                           line, file, line - 2)));
   }
   victim.check_unharmed();
 }
