@@ -47,6 +47,7 @@ TEST_CASE("an exception does not concern other inbound interfaces") {
   Lan it;
   it.configure(kExcept + "eth1\nmroute from eth3 group 225.1.2.3 to eth2\n");
   CHECK(it.learned(flow("10.1.2.3", "225.1.2.3"), 3) == Devices{it.device[2]});
+  CHECK(it.learned(kExcepted, 3) == Devices{it.device[2]});
 }
 
 TEST_CASE("a scope lets only its groups through") {
