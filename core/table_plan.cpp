@@ -507,7 +507,10 @@ std::optional<Milliseconds> Table::next_deadline() const {
   if (!retries_.empty() || !native_retries_.empty()) consider(retry_at_);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[VifIndex{static_cast<std::uint16_t>(i)}];
-    if (slot.bound != slot.wanted && slot.failures != 0) consider(slot.retry_at);
+    if (slot.bound == slot.wanted || slot.failures == 0) continue;
+    // A flow that is to be tried again may stand in its way: before that there is nothing to do.
+    const bool may_wait = !retries_.empty() || !native_retries_.empty();
+    consider(may_wait ? std::max(slot.retry_at, retry_at_) : slot.retry_at);
   }
   return deadline;
 }
