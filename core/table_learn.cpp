@@ -48,7 +48,7 @@ Table::Match Table::match_template(const FlowKey& key, const Link& arrival) cons
     Match wildcard;
     for (std::uint32_t rule = found->second; rule != kNone; rule = rules_[rule].next) {
       const InterfacePattern& iif = rules_.path_of(rule).iif;
-      if (!matches(iif, arrival)) continue;
+      if (!matches(iif, arrival) || !uses_[rules_[rule].path].refused.empty()) continue;
       Match& match = iif.is_wildcard() ? wildcard : exact;
       match.paths.push_back(rules_[rule].path);
       match.first_rule = std::min(match.first_rule, rule);

@@ -68,11 +68,16 @@ void Table::plan_native_reductions(Plan& plan) {
 /// What an entry may go on with: outputs that are wanted, but for slots that change hands if they
 /// are wanted otherwise.
 MfcShape Table::common_part(const MfcShape& have, const MfcShape& want) const {
+  const auto changes_hands = [&](VifIndex slot) {
+    return slots_[slot].bound != slots_[slot].wanted;
+  };
   MfcShape part = have;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const Slot& slot = slots_[VifIndex{static_cast<std::uint16_t>(i)}];
-    const bool keeps_hands = slot.bound == slot.wanted;
-    if (want.ttls[i] == 0 || (have.ttls[i] != want.ttls[i] && !keeps_hands)) part.ttls[i] = 0;
+    const VifIndex slot{static_cast<std::uint16_t>(i)};
+    // Packets of a new holder of the parent take every output.
+    const bool is_other =
+        have.ttls[i] != want.ttls[i] && (changes_hands(slot) || changes_hands(have.parent));
+    if (want.ttls[i] == 0 || is_other) part.ttls[i] = 0;
   }
   return part;
 }

@@ -63,6 +63,7 @@ bool Table::eligible(const Link& link) const {
 
 void Table::report(std::string& remembered, std::string now, const std::string& what) {
   if (remembered == now) return;
+  rematch_needed_ = true;  // a rule that yielded to a refused one may come to the fore
   if (!now.empty()) {
     notices_.push_back({NoticeLevel::warning, fmt::format("{}: {}", what, now)});
   } else {
