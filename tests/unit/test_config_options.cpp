@@ -174,7 +174,7 @@ TEST_CASE("lists of exceptions are bounded, alone and together") {
   }
   CHECK(say(many) == Lines{fmt::format("f:{}:{}: \"scope\": all exceptions together stand for more "
                                        "than 131072 stop filters; use shorter prefixes",
-                                       kMaxExceptionRules / 64 + 1, 35)});
+                                       kMaxExceptionRules / 64 + 1, 34)});
 }
 
 TEST_CASE("an explicit route for an excepted source wins, with a warning") {
