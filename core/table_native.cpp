@@ -141,7 +141,12 @@ void Table::resolve_native_form(std::uint32_t id) {
                     now.listed == form.listed && now.learning == form.learning;
   std::swap(now.entries, form.entries);
   for (const std::uint32_t shape : now.entries) shapes_.release(shape);
-  if (same) return;
+  // Entries from a slot that changes hands are put anew: see plan_native_reductions.
+  const bool is_taken = std::ranges::any_of(form.entries, [&](std::uint32_t shape) {
+    const Slot& parent = slots_[shapes_[shape].parent];
+    return parent.bound.value != 0 && !parent.in_place();
+  });
+  if (same && !is_taken) return;
   form.listed = now.listed;
   form.learning = now.learning;
   form.why_not = std::move(now.why_not);

@@ -54,9 +54,13 @@ void Table::plan_native_reductions(Plan& plan) {
     for (const NativeGroup::Entry& entry : group.installed) {
       const MfcShape& have = shapes_[entry.shape];
       const auto want = std::ranges::find(wanted, have.parent, &MfcShape::parent);
-      const MfcShape rest = want == wanted.end() ? MfcShape{} : common_part(have, *want);
-      if (want != wanted.end() && rest == have) continue;
-      if (want != wanted.end() && slots_[have.parent].in_place()) {
+      // What still arrives from the old holder of its parent's slot is none of its business.
+      const Slot& parent = slots_[have.parent];
+      const bool is_taken = parent.bound.value != 0 && !parent.in_place();
+      const bool stays = want != wanted.end() && !is_taken;
+      const MfcShape rest = stays ? common_part(have, *want) : MfcShape{};
+      if (stays && rest == have) continue;
+      if (stays && parent.in_place()) {
         plan.emplace_back(PutMfc{key_, any_source(group.group), restricted(rest)});
       } else {
         plan.emplace_back(DropMfc{key_, any_source(group.group), have.parent});

@@ -301,7 +301,13 @@ void Table::plan_flow(Plan& plan, std::uint32_t id) {
   const std::uint32_t wanted = wanted_shape(flow);
   if (note_stray(id, wanted)) return;  // it is in the queue again
   const bool answers = wanted != kNone && may_put(shapes_[wanted].parent, flow.key.group);
-  if (flow.has(Flow::kAsked) && !answers) return plan_refusal(plan, flow);
+  if (flow.has(Flow::kAsked) && !answers) {
+    // What it waits for may come soon.
+    if (wanted != kNone && flow.fanout != kNone) {
+      slots_[shapes_[wanted].parent].lacking.insert(flow.fanout);
+    }
+    return plan_refusal(plan, flow);
+  }
   if (wanted == kNone && flow.kind != Flow::Kind::fixed) {
     drop_dynamic(id);  // where it arrived is gone; traffic will make the kernel ask again
     return;

@@ -214,8 +214,11 @@ void World::traffic(Device from, const FlowKey& flow, bool at_rest) {
   kernel_.advance(kPause);
   if (at_rest) {
     // What the kernel asked earlier may name a slot that is another interface's by now.
-    read_upcalls();
-    rest();
+    do {
+      rest();
+      upcalls_read_ = 0;
+      read_upcalls();
+    } while (upcalls_read_ != 0);
   }
   at_rest_ = at_rest;
   const TableKey table{flow.family(), kernel_.traits().of(flow.family()).default_table};
