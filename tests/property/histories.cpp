@@ -159,7 +159,8 @@ bool all_pass(const Search& search) {
   rc::detail::TestMetadata metadata;
   metadata.id = metadata.description = "histories";
   rc::detail::TestParams params = rc::detail::configuration().testParams;
-  params.maxSuccess = search.count;
+  // rapidcheck's own default is 100: `max_success` in RC_PARAMS is a percentage here.
+  params.maxSuccess = search.count * params.maxSuccess / 100;
   params.disableShrinking = !search.report;
   const auto property = [&] {
     const History history = *histories(search.universe, search.weather);
