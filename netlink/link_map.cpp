@@ -26,24 +26,31 @@ void LinkMap::apply(LinkMessage message, platform::LinkSink& sink) {
   known.identity = std::move(message.identity);
   // Most messages are about statistics, carrier or radio, which concern nobody here.
   if (message.link == known.link) return;
+  if (message.link.up && loss_held_back_) flush(sink);
+  const bool goes_down = known.link.up && !message.link.up;
   known.link = std::move(message.link);
   note_change(known.link.index, sink);
+  if (goes_down) loss_held_back_ = true;
 }
 
 void LinkMap::apply(const AddressMessage& message, platform::LinkSink& sink) {
   const auto position = links_.find(message.link.value);
   if (position == links_.end()) return;
   Known& known = position->second;
+  if (!message.removed && loss_held_back_) flush(sink);
   const auto before = known.link.addresses;
   note_address(known, message);
   list_addresses(known);
-  if (known.link.addresses != before) note_change(message.link, sink);
+  if (known.link.addresses == before) return;
+  note_change(message.link, sink);
+  if (message.removed) loss_held_back_ = true;
 }
 
 void LinkMap::flush(platform::LinkSink& sink) {
   if (!held_back_) return;
   Known& known = links_.at(held_back_->value);
   held_back_.reset();
+  loss_held_back_ = false;
   known.told = true;
   sink.link_changed(known.link);
 }
@@ -51,6 +58,7 @@ void LinkMap::flush(platform::LinkSink& sink) {
 void LinkMap::replace(Snapshot snapshot, platform::LinkSink& sink) {
   links_ = build(std::move(snapshot));
   held_back_.reset();
+  loss_held_back_ = false;
   std::vector<Link> all;
   all.reserve(links_.size());
   for (auto& [index, known] : links_) {
@@ -125,7 +133,10 @@ void LinkMap::note_change(IfIndex index, platform::LinkSink& sink) {
 
 void LinkMap::remove(Links::iterator position, platform::LinkSink& sink) {
   const IfIndex index = position->second.link.index;
-  if (held_back_ == index) held_back_.reset();
+  if (held_back_ == index) {
+    held_back_.reset();
+    loss_held_back_ = false;
+  }
   flush(sink);
   const bool told = position->second.told;
   links_.erase(position);

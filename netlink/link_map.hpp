@@ -17,7 +17,9 @@
 namespace mcast::netlink {
 
 /// What is known of interfaces, put together from link and address messages, and passed on when it
-/// changes. Changes to one interface in a row are told as one.
+/// changes. Changes to one interface in a row are told as one, but what it lost is told before what
+/// it gained: down and up again in one batch is an interruption that somebody may have to make
+/// good.
 class LinkMap {
  public:
   /// What a dump found.
@@ -60,6 +62,7 @@ class LinkMap {
 
   Links links_;
   std::optional<IfIndex> held_back_;
+  bool loss_held_back_ = false;  ///< it went down, or lost an address
   std::uint64_t next_incarnation_ = 1;
 };
 

@@ -288,14 +288,24 @@ TEST_CASE("an interface that comes up again, or gets an address, is announced an
   PacketCapture capture(lab.first.net(), Host::kLan);
   Daemon daemon(lab.router(), "phyint eth1 mrdisc\n", with_interval(kLongest));
   for (const auto& family : kBoth) REQUIRE(capture.await(kBurst, of_type(family.advertisement)));
-  lab.router().set_down("eth1");
-  lab.router().set_up("eth1");
+  // Stopped, so that it finds all of it in one look.
+  const auto while_stopped = [&](auto&& change) {
+    REQUIRE(::kill(daemon.pid(), SIGSTOP) == 0);
+    change();
+    REQUIRE(::kill(daemon.pid(), SIGCONT) == 0);
+  };
+  while_stopped([&] {
+    lab.router().set_down("eth1");
+    lab.router().set_up("eth1");
+  });
   for (const auto& family : kBoth) {
     CAPTURE(family.name);
     CHECK(capture.await(2 * kBurst, of_type(family.advertisement)));
   }
-  lab.router().remove_address("eth1", "10.2.0.1/24");
-  lab.router().add_address("eth1", "10.2.0.7/24");
+  while_stopped([&] {
+    lab.router().remove_address("eth1", "10.2.0.1/24");
+    lab.router().add_address("eth1", "10.2.0.7/24");
+  });
   CHECK(capture.await(3 * kBurst, of_type(kIpv4.advertisement)));
 }
 
