@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/announcer.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace mcast::cli {
@@ -19,7 +18,7 @@ Announcer::Announcer(asio::io_context& loop, Engine& engine, platform::Discovery
       log_(std::move(log)),
       random_(std::random_device()()),
       discovery_(interval, [this](std::uint32_t bound) { return random_below(bound); }),
-      deadline_(loop) {
+      deadline_(loop, [this] { run(); }) {
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     const int descriptor = socket_.descriptor(family);
     if (descriptor < 0) continue;
@@ -30,11 +29,6 @@ Announcer::Announcer(asio::io_context& loop, Engine& engine, platform::Discovery
 
 Announcer::~Announcer() {
   for (auto& [family, ready] : ready_) ready.release();
-}
-
-Milliseconds Announcer::now() {
-  const auto since = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
 }
 
 std::uint32_t Announcer::random_below(std::uint32_t bound) {
@@ -62,19 +56,7 @@ void Announcer::run() {
     discovery_.acknowledge(step, socket_.apply(step), now());
   }
   for (const Notice& notice : discovery_.take_notices()) log_(notice);
-  arm_deadline();
-}
-
-void Announcer::arm_deadline() {
-  const auto deadline = discovery_.next_deadline();
-  if (!deadline) {
-    deadline_.cancel();
-    return;
-  }
-  deadline_.expires_after(std::chrono::milliseconds(std::max<Milliseconds>(*deadline - now(), 1)));
-  deadline_.async_wait([this](const std::error_code& error) {
-    if (!error) run();
-  });
+  deadline_.set(discovery_.next_deadline());
 }
 
 void Announcer::wait_for_solicitations(Family family) {
@@ -83,7 +65,7 @@ void Announcer::wait_for_solicitations(Family family) {
         if (error) return;
         const auto read = socket_.read(family, kSolicitationsPerTurn, *this);
         if (!read) log_({NoticeLevel::error, read.error().message});
-        arm_deadline();
+        deadline_.set(discovery_.next_deadline());
         wait_for_solicitations(family);
       });
 }

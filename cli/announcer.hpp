@@ -3,12 +3,12 @@
 
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
-#include <asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
 #include <map>
 #include <random>
 
+#include "cli/deadline.hpp"
 #include "core/engine.hpp"
 #include "core/router_discovery.hpp"
 #include "platform/ports.hpp"
@@ -37,9 +37,7 @@ class Announcer final : private platform::SolicitationSink {
   void solicited(RouterLink link) override;
 
   void run();
-  void arm_deadline();
   void wait_for_solicitations(Family family);
-  [[nodiscard]] static Milliseconds now();
   [[nodiscard]] std::uint32_t random_below(std::uint32_t bound);
 
   Engine& engine_;
@@ -47,7 +45,7 @@ class Announcer final : private platform::SolicitationSink {
   const Log log_;
   std::minstd_rand random_;
   RouterDiscovery discovery_;
-  asio::steady_timer deadline_;
+  Deadline deadline_;
   // Descriptors belong to the port; these let go of them before they are destroyed.
   std::map<Family, asio::posix::stream_descriptor> ready_;
 };

@@ -91,17 +91,12 @@ Daemon::Daemon(DaemonOptions options)
       upcalls_(
           loop_, *this, [this] { answer(); }, [this] { turn(); }),
       signals_(loop_, SIGHUP, SIGTERM, SIGINT),
-      deadline_(loop_),
+      deadline_(loop_, [this] { turn(); }),
       link_retry_(loop_),
       links_ready_(loop_) {}
 
 Daemon::~Daemon() {
   if (links_ready_.is_open()) links_ready_.release();
-}
-
-Milliseconds Daemon::now() {
-  const auto since = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
 }
 
 // --- Starting ------------------------------------------------------------------------------------
@@ -188,8 +183,8 @@ void Daemon::loaded() {
 bool Daemon::delay_start() {
   if (options_.startup_delay.count() == 0) return true;
   bool go_on = false;
-  deadline_.expires_after(options_.startup_delay);
-  deadline_.async_wait([&](const std::error_code& error) {
+  asio::steady_timer delay(loop_, options_.startup_delay);
+  delay.async_wait([&](const std::error_code& error) {
     go_on = !error;
     loop_.stop();
   });
@@ -198,7 +193,7 @@ bool Daemon::delay_start() {
   });
   loop_.run();
   loop_.restart();
-  deadline_.cancel();
+  delay.cancel();
   signals_.cancel();
   loop_.poll();
   loop_.restart();
@@ -241,7 +236,7 @@ void Daemon::turn(std::size_t most_steps) {
     schedule_turn();
     return;
   }
-  arm_deadline();
+  deadline_.set(engine_->next_deadline());
   if (announcer_) announcer_->follow();
   idle_flows_.watch(*engine_, *platform_.kernel);
 }
@@ -254,24 +249,14 @@ void Daemon::schedule_turn() {
   });
 }
 
-void Daemon::arm_deadline() {
-  const auto deadline = engine_->next_deadline();
-  if (!deadline) {
-    deadline_.cancel();
-    return;
-  }
-  deadline_.expires_after(std::chrono::milliseconds(std::max<Milliseconds>(*deadline - now(), 1)));
-  deadline_.async_wait([this](const std::error_code& error) {
-    if (!error) turn();
-  });
-}
-
 void Daemon::write_notices() {
   for (const Notice& notice : engine_->take_notices()) write_notice(notice);
 }
 
 void Daemon::tell_learned() {
-  for (const FlowKey& flow : engine_->take_newly_learned()) {
+  const auto learned = engine_->take_newly_learned();
+  if (options_.hook.empty()) return;
+  for (const FlowKey& flow : learned) {
     hook_.run("install", {"source=" + flow.source.to_string(), "group=" + flow.group.to_string()});
   }
 }

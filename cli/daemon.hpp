@@ -14,6 +14,7 @@
 #include "cli/announcer.hpp"
 #include "cli/audit.hpp"
 #include "cli/control.hpp"
+#include "cli/deadline.hpp"
 #include "cli/hook.hpp"
 #include "cli/idle_flows.hpp"
 #include "cli/mcastd_options.hpp"
@@ -68,14 +69,12 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   /// `most_steps`: then clients and upcalls get a chance before the rest is done.
   void turn(std::size_t most_steps = kStepsPerTurn);
   void schedule_turn();
-  void arm_deadline();
   void write_notices();
   void tell_learned();
   void wait_for_links();
   void read_links();
   void take_link_events();
   void wait_for_signals();
-  [[nodiscard]] static Milliseconds now();
 
   const DaemonOptions options_;
   asio::io_context loop_;
@@ -92,7 +91,7 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   std::optional<Announcer> announcer_;
 
   asio::signal_set signals_;
-  asio::steady_timer deadline_;
+  Deadline deadline_;
   asio::steady_timer link_retry_;
   // The descriptor belongs to the port; this only waits for it and lets go before it is destroyed.
   asio::posix::stream_descriptor links_ready_;
