@@ -156,39 +156,37 @@ void Table::plan_native_group(Plan& plan, NativeGroup& group) {
     return true;
   });
   const auto moved = out_of_order(parents, wanted);
-  for (const VifIndex parent : parents) {
-    const bool stays = !group.rewrite && std::ranges::count(moved, parent) == 0 &&
-                       std::ranges::count(wanted, parent, &MfcShape::parent) != 0;
-    if (!stays) plan.emplace_back(DropMfc{key_, flow, parent});
-  }
-  const auto stays = [&](const MfcShape& shape) {
-    return !group.rewrite && std::ranges::count(parents, shape.parent) != 0 &&
-           std::ranges::count(moved, shape.parent) == 0;
+  // Of those that are installed and wanted.
+  const auto stays = [&](VifIndex parent) {
+    return !group.rewrite && std::ranges::count(moved, parent) == 0;
   };
-  for (const MfcShape& want : wanted) {
-    if (!stays(want)) continue;
-    const auto entry = std::ranges::find_if(group.installed, [&](const NativeGroup::Entry& e) {
-      return shapes_[e.shape].parent == want.parent;
-    });
-    lack_natively(group, shapes_[entry->shape], want);
-    if (!entry->unsure && is_close_enough(shapes_[entry->shape], want)) continue;
+  const auto is_wanted = [&](VifIndex parent) {
+    return std::ranges::count(wanted, parent, &MfcShape::parent) != 0;
+  };
+  for (const VifIndex parent : parents) {
+    if (!is_wanted(parent) || !stays(parent)) plan.emplace_back(DropMfc{key_, flow, parent});
+  }
+  const auto put = [&](const MfcShape& want) {
     if (!slots_[want.parent].in_place()) {
       // A put would leave out the parent, which then would not revive.
       native_lacking_[want.parent.value].insert(group.form);
-      continue;
+      return;
     }
     lack_natively(group, restricted(want), want);
     plan.emplace_back(PutMfc{key_, flow, restricted(want)});
-  }
+  };
+  std::vector<MfcShape> anew;
   for (const MfcShape& want : wanted) {
-    if (stays(want)) continue;
-    if (!slots_[want.parent].in_place()) {
-      native_lacking_[want.parent.value].insert(group.form);
+    const auto at = std::ranges::find(parents, want.parent);
+    if (at == parents.end() || !stays(want.parent)) {
+      anew.push_back(want);
       continue;
     }
-    lack_natively(group, restricted(want), want);
-    plan.emplace_back(PutMfc{key_, flow, restricted(want)});
+    const auto& entry = group.installed[static_cast<std::size_t>(at - parents.begin())];
+    lack_natively(group, shapes_[entry.shape], want);
+    if (entry.unsure || !is_close_enough(shapes_[entry.shape], want)) put(want);
   }
+  for (const MfcShape& want : anew) put(want);
 }
 
 /// Notes the slots that an entry does without until they are bound.
