@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-/// Reading JSON kValues of unknown origin into our types without exceptions. Every `read` says
+/// Reading JSON values of unknown origin into our types without exceptions. Every `read` says
 /// whether the value had the type asked for.
 namespace mcast::ipc {
 
