@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,17 +24,31 @@ struct Location {
   auto operator<=>(const Location&) const = default;
 };
 
-/// A distinct pair of inbound pattern and outbound patterns; rules share them by number.
+/// Which routing tables a line is about.
+struct Domain {
+  enum class Kind : std::uint8_t {
+    automatic,  ///< wherever the traffic of its interfaces goes
+    table,      ///< `table ID|NAME`
+    vrf,        ///< `vrf NAME`: its table, and only interfaces enslaved to it
+  };
+  Kind kind = Kind::automatic;
+  TableId table;    ///< of Kind::table
+  std::string vrf;  ///< of Kind::vrf
+  auto operator<=>(const Domain&) const = default;
+};
+
+/// A distinct triple of inbound pattern, outbound patterns and domain; rules share them by number.
 using PathId = StrongId<struct PathIdTag, std::uint32_t>;
 struct Path {
   InterfacePattern iif;
   /// As written, without repetitions. Empty: a stop filter.
   std::vector<InterfacePattern> oifs;
+  Domain domain{};
   auto operator<=>(const Path&) const = default;
 };
 
-/// mroute from IIF [source S[/LEN]] [except S[/LEN],...] group G[/LEN] [scope OP SCOPE] [to OIF
-/// ...]
+/// mroute [table T|vrf V] from IIF [source S[/LEN]] [except S[/LEN],...] group G[/LEN]
+///        [scope OP SCOPE] [to OIF ...]
 ///
 /// What `except` and `scope` leave out are rules of their own, which follow theirs: stop filters
 /// for a longer prefix. The order in which rules match does the rest.
@@ -49,21 +64,40 @@ struct RouteRule {
   [[nodiscard]] bool is_exact() const { return source.is_host() && group.is_host(); }
 };
 
-/// mgroup from IIF [source S[/LEN]] group G[/LEN]
+/// mgroup [table T|vrf V] from IIF [source S[/LEN]] group G[/LEN]
 struct JoinRule {
   InterfacePattern iif;
   std::optional<Prefix> source;  ///< none: any source
   Prefix group;
   Location where;
   bool by_route = false;  ///< the word `join` of a route
+  Domain domain{};
 };
 
-/// phyint IFNAME [enable|disable] [mrdisc] [ttl-threshold N]
+/// phyint IFNAME [table T|vrf V] [enable|disable] [mrdisc] [ttl-threshold N]
 struct InterfaceRule {
   InterfacePattern interface;
   std::optional<bool> enable;
   bool mrdisc = false;
   std::optional<std::uint8_t> ttl_threshold;
+  Location where;
+  Domain domain{};
+};
+
+/// table ID [name NAME] [iif IFNAME ...]
+struct TableRule {
+  TableId id;
+  std::string name;  ///< empty: none
+  /// The interfaces whose traffic it takes. No two tables have the same pattern; an exact name is
+  /// stronger than a wildcard, a longer wildcard than a shorter one.
+  std::vector<InterfacePattern> iifs;
+  Location where;
+};
+
+/// tables auto FIRST-LAST
+struct AutoTables {
+  TableId first;
+  TableId last;
   Location where;
 };
 
@@ -94,6 +128,8 @@ struct Config {
   std::vector<RouteRule> routes;
   std::vector<JoinRule> joins;
   std::vector<InterfaceRule> interfaces;
+  std::vector<TableRule> tables;
+  std::optional<AutoTables> auto_tables;
   /// `any-source native`: what routes are that say neither `native` nor `learned`.
   bool native_by_default = false;
 };
@@ -145,8 +181,8 @@ struct ParsedConfig {
 /// configuration is valid is the same on every host.
 [[nodiscard]] ParsedConfig parse_config(FileReader& reader, const std::string& path);
 
-/// One rule as words, as the control commands and batch lines use them: IIF [SOURCE] GROUP
-/// [OIF...].
+/// One rule as words, as the control commands and batch lines use them: [table T|vrf V] IIF
+/// [SOURCE] GROUP [OIF...].
 struct RouteWords {
   Path path;
   Prefix source;
@@ -156,10 +192,14 @@ struct JoinWords {
   InterfacePattern iif;
   std::optional<Prefix> source;
   Prefix group;
+  Domain domain{};
 };
-/// The same checks as for a line of a file. `words` excludes the command itself.
-[[nodiscard]] Result<RouteWords> parse_route_words(const std::vector<std::string>& words);
-[[nodiscard]] Result<JoinWords> parse_join_words(const std::vector<std::string>& words);
+/// The same checks as for a line of a file. `words` excludes the command itself; `tables` are those
+/// that `table NAME` may mean.
+[[nodiscard]] Result<RouteWords> parse_route_words(const std::vector<std::string>& words,
+                                                   std::span<const TableRule> tables = {});
+[[nodiscard]] Result<JoinWords> parse_join_words(const std::vector<std::string>& words,
+                                                 std::span<const TableRule> tables = {});
 /// What will not happen although the route is accepted, or is seldom meant.
 [[nodiscard]] std::vector<std::string> warnings_about(const RouteWords& route);
 

@@ -156,7 +156,8 @@ Result<Target> parse_target(const std::vector<std::string>& words) {
 
 }  // namespace
 
-Result<RouteWords> parse_route_words(const std::vector<std::string>& words) {
+Result<RouteWords> parse_route_words(const std::vector<std::string>& words,
+                                     std::span<const TableRule> /*tables*/) {
   Target target = TRY(parse_target(words));
   RouteWords route;
   route.source = target.source.value_or(Prefix::any(target.group.family()));
@@ -179,7 +180,8 @@ std::vector<std::string> warnings_about(const RouteWords& route) {
   return warnings;
 }
 
-Result<JoinWords> parse_join_words(const std::vector<std::string>& words) {
+Result<JoinWords> parse_join_words(const std::vector<std::string>& words,
+                                   std::span<const TableRule> /*tables*/) {
   Target target = TRY(parse_target(words));
   if (words.size() > target.used) {
     return fail(ErrorCode::usage,

@@ -455,10 +455,10 @@ void Engine::acknowledge(const Op& op, const Result<void>& outcome, Milliseconds
   state_->note_router_slot(op);
   std::visit(
       [&](const auto& step) {
-        if constexpr (requires { step.table; }) {
-          state_->tables.at(step.table)->acknowledge(step, outcome, now);
-        } else {
+        if constexpr (requires { state_->memberships.acknowledge(step, outcome, now); }) {
           state_->memberships.acknowledge(step, outcome, now);
+        } else if constexpr (requires(Table& table) { table.acknowledge(step, outcome, now); }) {
+          state_->tables.at(step.table)->acknowledge(step, outcome, now);
         }
       },
       op);

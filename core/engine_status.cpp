@@ -81,6 +81,7 @@ std::vector<InterfaceStatus> Engine::interfaces() const {
   for (const auto& [index, link] : s.links.all()) {
     rows.push_back({.index = index,
                     .name = link.name,
+                    .table = s.options.default_ipv4,
                     .vif = bound_slot(Family::ipv4, link),
                     .mif = bound_slot(Family::ipv6, link),
                     .up = link.up,
@@ -192,7 +193,8 @@ Page<RouteStatus> Engine::route_rules(RuleKind kind, std::uint64_t from, std::si
                          .state = state,
                          .reason = std::move(reason),
                          .native = rule.native,
-                         .why_not_native = s.table_of(rule).why_not_native(rule)});
+                         .why_not_native = s.table_of(rule).why_not_native(rule),
+                         .table = s.table_of(rule).key().id});
   }
   if (id < s.rules.bound()) page.next = id;
   return page;

@@ -41,8 +41,18 @@ struct Printer {
   }
   std::string operator()(const JoinGroup& op) const { return membership("join", op); }
   std::string operator()(const LeaveGroup& op) const { return membership("leave", op); }
+  std::string operator()(const OpenTable& op) const { return "open " + name(op.table); }
+  std::string operator()(const CloseTable& op) const { return "close " + name(op.table); }
+  std::string operator()(const AddMulticastRule& op) const { return "add " + rule(op.rule); }
+  std::string operator()(const DropMulticastRule& op) const { return "drop " + rule(op.rule); }
 
  private:
+  static std::string rule(const MulticastRule& rule) {
+    const bool inbound = rule.match == MulticastRule::Match::inbound;
+    return fmt::format("the rule that what {} {} goes to {}",
+                       inbound ? "arrives on" : "this host sends on", rule.interface,
+                       name(rule.table));
+  }
   template <class Membership>
   static std::string membership(std::string_view verb, const Membership& op) {
     return fmt::format("{} ({}, {}) on ifindex {}", verb, op.source ? op.source->to_string() : "*",

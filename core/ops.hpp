@@ -69,7 +69,39 @@ struct LeaveGroup {
   auto operator<=>(const LeaveGroup&) const = default;
 };
 
-using Op = std::variant<PutMfc, DropMfc, BindVif, UnbindVif, JoinGroup, LeaveGroup>;
+/// Take a routing table that other programs may have as well as we; see platform::TableKeeper.
+struct OpenTable {
+  TableKey table;
+  bool operator==(const OpenTable&) const = default;
+};
+/// Give it up with all that it holds.
+struct CloseTable {
+  TableKey table;
+  bool operator==(const CloseTable&) const = default;
+};
+
+/// A rule by which the kernel chooses the table of a packet (`ip mrule`).
+struct MulticastRule {
+  enum class Match : std::uint8_t {
+    inbound,  ///< packets that arrive on the interface
+    sent,     ///< packets that this host itself sends on the interface
+  };
+  TableKey table;
+  Match match = Match::inbound;
+  std::string interface;  ///< need not exist: the kernel applies the rule whenever it does
+  auto operator<=>(const MulticastRule&) const = default;
+};
+struct AddMulticastRule {
+  MulticastRule rule;
+  bool operator==(const AddMulticastRule&) const = default;
+};
+struct DropMulticastRule {
+  MulticastRule rule;
+  bool operator==(const DropMulticastRule&) const = default;
+};
+
+using Op = std::variant<PutMfc, DropMfc, BindVif, UnbindVif, JoinGroup, LeaveGroup, OpenTable,
+                        CloseTable, AddMulticastRule, DropMulticastRule>;
 
 /// Steps in the order they must be executed. Each is acknowledged to the engine before the next
 /// plan is asked for; an empty plan means that the kernel is as intended.

@@ -24,8 +24,9 @@ struct Notice {
 struct InterfaceStatus {
   IfIndex index;
   std::string name;
-  std::optional<VifIndex> vif;  ///< bound slot in the default IPv4 table
-  std::optional<VifIndex> mif;  ///< bound slot in the default IPv6 table
+  TableId table;                ///< where IPv4 traffic that arrives on it is routed
+  std::optional<VifIndex> vif;  ///< bound slot in that table
+  std::optional<VifIndex> mif;  ///< bound slot in the table of its IPv6 traffic
   bool up = false;
   std::string note;  ///< why it does not count, or what is odd about it; empty if nothing
 };
@@ -45,6 +46,7 @@ struct RouteStatus {
   std::string reason;
   bool native = false;         ///< to be forwarded by the kernel without asking about each source
   std::string why_not_native;  ///< why it is learned nevertheless; part of the reason
+  std::optional<TableId> table{};  ///< none while it belongs nowhere: there is no such VRF
 };
 
 struct KernelRoute {
@@ -76,11 +78,13 @@ struct JoinStatus {
   JoinRule rule;
   RuleState state = RuleState::active;
   std::string reason;
+  std::optional<TableId> table{};  ///< none if its interfaces do not all belong to one
 };
 struct JoinGroupStatus {
   std::string iif;
   std::optional<Address> source;
   Address group;
+  TableId table{};  ///< that of the interface, for the group's family
 };
 
 struct PendingStatus {
@@ -90,6 +94,8 @@ struct PendingStatus {
   std::optional<Prefix> group;
   std::vector<std::string> oifs;
   std::string reason;
+  Domain domain{};
+  std::optional<TableId> table{};  ///< as of RouteStatus
 };
 
 struct TableStatus {
@@ -101,6 +107,7 @@ struct TableStatus {
   std::size_t entries = 0;     ///< in the kernel
   std::size_t learned = 0;
   std::size_t stop_filters = 0;
+  std::string name{};  ///< as the configuration has it, or the VRF's; empty: none
 };
 
 }  // namespace mcast

@@ -45,6 +45,28 @@ class TableKeeper {
   virtual Result<TableSocket> open_table(TableKey table) = 0;
 };
 
+/// A multicast rule as the kernel holds it, whoever made it.
+struct KernelMulticastRule {
+  MulticastRule rule;
+  std::uint32_t priority = 0;
+  bool ours = false;  ///< it bears our protocol number; another instance's do too
+  /// rtnetlink's protocol that made it, for messages: "static", "kernel", "77".
+  std::string made_by;
+};
+
+/// The kernel's multicast rules (`ip mrule`), which choose the table of a packet.
+class MulticastRuleSocket {
+ public:
+  virtual ~MulticastRuleSocket() = default;
+  /// Carries out AddMulticastRule or DropMulticastRule. Dropping what is not there succeeds, as
+  /// does adding what is there and ours; the same rule of another maker is already_exists.
+  virtual Result<void> apply(const Op& op) = 0;
+  /// All that name one interface and a table, of both families.
+  virtual Result<std::vector<KernelMulticastRule>> list() = 0;
+  /// Whether another program has this table; if not, its rules are of one that has died.
+  virtual bool is_held_elsewhere(TableKey table) = 0;
+};
+
 /// What has come from a table socket since it was opened.
 struct UpcallCounts {
   std::uint64_t read = 0;
@@ -140,6 +162,7 @@ class DiscoverySocket {
 
 struct Platform {
   std::unique_ptr<TableKeeper> keeper;
+  std::unique_ptr<MulticastRuleSocket> multicast_rules;  ///< null where the system has none
   std::unique_ptr<MrouteKernel> kernel;
   std::unique_ptr<LinkSource> links;
   std::unique_ptr<DiscoverySocket> discovery;

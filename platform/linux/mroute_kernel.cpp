@@ -135,6 +135,10 @@ class LinuxMrouteKernel final : public MrouteKernel {
   Result<void> carry_out(const UnbindVif& op);
   Result<void> carry_out(const JoinGroup& op) { return memberships_.join(op); }
   Result<void> carry_out(const LeaveGroup& op) { return memberships_.leave(op); }
+  template <class OtherStep>
+  Result<void> carry_out(const OtherStep& op) {
+    return fail(ErrorCode::internal, "not a step of this port: " + to_string(Op(op)));
+  }
 
   KernelTraits traits_ = linux_traits();
   std::vector<OpenTable> tables_;

@@ -8,7 +8,7 @@
 namespace mcast::platform {
 
 Result<Platform> open_platform() {
-  return Platform{make_table_keeper(), make_mroute_kernel(), TRY(netlink::open_link_source()),
+  return Platform{make_table_keeper(), nullptr, make_mroute_kernel(), TRY(netlink::open_link_source()),
                   make_discovery_socket()};
 }
 

@@ -180,6 +180,10 @@ class FakeKernel final : public platform::MrouteKernel,
   Result<void> carry_out(const UnbindVif& op);
   Result<void> carry_out(const JoinGroup& op);
   Result<void> carry_out(const LeaveGroup& op);
+  template <class OtherStep>
+  Result<void> carry_out(const OtherStep& op) {
+    return fail(ErrorCode::internal, "not a step of this port: " + to_string(Op(op)));
+  }
   Result<Table*> table_of(TableKey key);
   [[nodiscard]] const FamilyTraits& traits_of(TableKey key) const { return traits_.of(key.family); }
   [[nodiscard]] Result<IfIndex> interface_to_bind(const BindVif& op);
