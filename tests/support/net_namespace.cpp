@@ -3,15 +3,19 @@
 
 #include <fmt/format.h>
 
+#include <arpa/inet.h>
 #include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/ipgre.h>
 #include <netlink/route/link/macvlan.h>
 #include <netlink/route/link/veth.h>
+#include <netlink/route/link/vlan.h>
 #include <netlink/route/link/vrf.h>
 
 #include <linux/if_addr.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
@@ -83,6 +87,32 @@ using Link = std::unique_ptr<rtnl_link, LinkDeleter>;
 struct MessageDeleter {
   void operator()(nl_msg* message) const { nlmsg_free(message); }
 };
+using Message = std::unique_ptr<nl_msg, MessageDeleter>;
+
+/// About the interface of an index, or of 0 a new one. `up` is left as it is unless it is set.
+Message link_message(int type, int flags, unsigned char family, unsigned index, bool up = false) {
+  Message message(nlmsg_alloc_simple(type, flags));
+  ifinfomsg header{};
+  header.ifi_family = family;
+  header.ifi_index = static_cast<int>(index);
+  header.ifi_flags = header.ifi_change = up ? IFF_UP : 0;
+  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  return message;
+}
+
+void put_bridge_option(nl_msg* message, int option, std::uint8_t value) {
+  nlattr* info = nla_nest_start(message, IFLA_LINKINFO);
+  nla_put_string(message, IFLA_INFO_KIND, "bridge");
+  nlattr* data = nla_nest_start(message, IFLA_INFO_DATA);
+  nla_put_u8(message, option, value);
+  nla_nest_end(message, data);
+  nla_nest_end(message, info);
+}
+
+void send(nl_sock* socket, const Message& message, const std::string& what) {
+  check_nl(nl_send_auto(socket, message.get()), what);
+  check_nl(nl_wait_for_ack(socket), what);
+}
 
 }  // namespace
 
@@ -137,23 +167,64 @@ void NetNamespace::add_veth(const std::string& name, NetNamespace& peer_namespac
   peer_namespace.set_up(peer);
 }
 
+// libnl-route 3.7 has no setters for the attributes of bridges.
 void NetNamespace::add_bridge(const std::string& name) {
-  // libnl-route 3.7 has no setter for the snooping attribute.
-  const std::unique_ptr<nl_msg, MessageDeleter> message(
-      nlmsg_alloc_simple(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL));
-  ifinfomsg header{};
-  header.ifi_flags = IFF_UP;
-  header.ifi_change = IFF_UP;
-  nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO);
+  const Message message = link_message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, AF_UNSPEC, 0, true);
   nla_put_string(message.get(), IFLA_IFNAME, name.c_str());
-  nlattr* info = nla_nest_start(message.get(), IFLA_LINKINFO);
-  nla_put_string(message.get(), IFLA_INFO_KIND, "bridge");
-  nlattr* data = nla_nest_start(message.get(), IFLA_INFO_DATA);
-  nla_put_u8(message.get(), IFLA_BR_MCAST_SNOOPING, 0);
-  nla_nest_end(message.get(), data);
-  nla_nest_end(message.get(), info);
-  check_nl(nl_send_auto(route_.get(), message.get()), "add bridge " + name);
-  check_nl(nl_wait_for_ack(route_.get()), "add bridge " + name);
+  put_bridge_option(message.get(), IFLA_BR_MCAST_SNOOPING, 0);
+  send(route_.get(), message, "add bridge " + name);
+}
+
+void NetNamespace::filter_vlans(const std::string& bridge) {
+  const Message message = link_message(RTM_NEWLINK, 0, AF_UNSPEC, require_index(bridge));
+  put_bridge_option(message.get(), IFLA_BR_VLAN_FILTERING, 1);
+  send(route_.get(), message, "filter VLANs on " + bridge);
+}
+
+void NetNamespace::change_bridge_vlan(const std::string& name, std::uint16_t vlan,
+                                      std::uint16_t vlan_flags, bool is_port, bool add) {
+  const Message message =
+      link_message(add ? RTM_SETLINK : RTM_DELLINK, 0, AF_BRIDGE, require_index(name));
+  nlattr* spec = nla_nest_start(message.get(), IFLA_AF_SPEC);
+  nla_put_u16(message.get(), IFLA_BRIDGE_FLAGS, is_port ? BRIDGE_FLAGS_MASTER : BRIDGE_FLAGS_SELF);
+  const bridge_vlan_info info{.flags = vlan_flags, .vid = vlan};
+  nla_put(message.get(), IFLA_BRIDGE_VLAN_INFO, sizeof info, &info);
+  nla_nest_end(message.get(), spec);
+  send(route_.get(), message, fmt::format("VLAN {} of {}", vlan, name));
+}
+
+void NetNamespace::set_port_vlan(const std::string& port, std::uint16_t vlan) {
+  change_bridge_vlan(port, vlan, BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED, true, true);
+  constexpr std::uint16_t kDefault = 1;
+  if (vlan != kDefault) change_bridge_vlan(port, kDefault, 0, true, false);
+}
+
+void NetNamespace::add_bridge_vlan(const std::string& bridge, std::uint16_t vlan) {
+  change_bridge_vlan(bridge, vlan, 0, false, true);
+}
+
+void NetNamespace::add_vlan(const std::string& name, const std::string& parent,
+                            std::uint16_t vlan) {
+  const Link link(rtnl_link_vlan_alloc());
+  rtnl_link_set_name(link.get(), name.c_str());
+  rtnl_link_set_link(link.get(), static_cast<int>(require_index(parent)));
+  rtnl_link_set_flags(link.get(), IFF_UP);
+  check_nl(rtnl_link_vlan_set_id(link.get(), vlan), "VLAN id");
+  check_nl(rtnl_link_add(route_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL),
+           fmt::format("add VLAN {} on {}", name, parent));
+}
+
+void NetNamespace::add_gre(const std::string& name, const std::string& local,
+                           const std::string& remote) {
+  const Link link(rtnl_link_ipgre_alloc());
+  rtnl_link_set_name(link.get(), name.c_str());
+  rtnl_link_set_flags(link.get(), IFF_UP | IFF_MULTICAST);
+  const auto number = [](const std::string& address) { return ::inet_addr(address.c_str()); };
+  check_nl(rtnl_link_ipgre_set_local(link.get(), number(local)), "GRE local");
+  check_nl(rtnl_link_ipgre_set_remote(link.get(), number(remote)), "GRE remote");
+  constexpr std::uint8_t kHops = 64;
+  check_nl(rtnl_link_ipgre_set_ttl(link.get(), kHops), "GRE TTL");
+  check_nl(rtnl_link_add(route_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL), "add GRE " + name);
 }
 
 void NetNamespace::add_macvlan(const std::string& name, const std::string& parent) {

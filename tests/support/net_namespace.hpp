@@ -45,6 +45,15 @@ class NetNamespace {
   void add_veth(const std::string& name, NetNamespace& peer_namespace, const std::string& peer);
   /// Multicast snooping is off: the bridge behaves as a plain segment.
   void add_bridge(const std::string& name);
+  /// Only frames of a VLAN that the bridge and its ports belong to pass from here on.
+  void filter_vlans(const std::string& bridge);
+  /// What the port receives without a tag is of this VLAN and the only that it sends, untagged.
+  void set_port_vlan(const std::string& port, std::uint16_t vlan);
+  /// The bridge itself takes part in the VLAN, tagged: for a VLAN interface on it.
+  void add_bridge_vlan(const std::string& bridge, std::uint16_t vlan);
+  void add_vlan(const std::string& name, const std::string& parent, std::uint16_t vlan);
+  /// A tunnel over IPv4. The kernel makes it without the MULTICAST flag, which it has here.
+  void add_gre(const std::string& name, const std::string& local, const std::string& remote);
   void add_macvlan(const std::string& name, const std::string& parent);
   /// An interface that counts what it is sent and discards it.
   void add_dummy(const std::string& name);
@@ -91,6 +100,8 @@ class NetNamespace {
   void change_link(const std::string& name, const std::function<void(rtnl_link*)>& edit,
                    const char* what);
   void change_address(const std::string& name, const std::string& address, bool add);
+  void change_bridge_vlan(const std::string& name, std::uint16_t vlan, std::uint16_t vlan_flags,
+                          bool is_port, bool add);
   [[nodiscard]] unsigned require_index(const std::string& name) const;
 
   Fd fd_;
