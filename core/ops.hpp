@@ -91,6 +91,31 @@ struct MulticastRule {
   std::string interface;  ///< need not exist: the kernel applies the rule whenever it does
   auto operator<=>(const MulticastRule&) const = default;
 };
+/// The kernel asks its rules in the order of their priorities. Ours stand before the one that
+/// it makes for VRFs (1000) and its last one, for the default table (32767).
+[[nodiscard]] constexpr std::uint32_t priority_of(MulticastRule::Match match) {
+  return match == MulticastRule::Match::inbound ? 800 : 801;
+}
+/// rtnetlink's protocol number that tells our rules from those of others; free in rtnetlink.h and
+/// in iproute2's rt_protos.
+inline constexpr std::uint8_t kMulticastRuleProtocol = 77;
+
+/// A multicast rule as the kernel holds it, whoever made it.
+struct KernelMulticastRule {
+  /// Without an interface: packets of every interface. Table 0: it leads to none.
+  MulticastRule rule;
+  std::uint32_t priority = 0;
+  /// It is as we make them, protocol and priority included; another instance's are too.
+  bool ours = false;
+  /// rtnetlink's protocol that made it, for messages: "static", "kernel", "protocol 77".
+  std::string made_by;
+  /// As words of `ip mrule add` and `ip mrule del`: "iif eth0 table 10 pref 800".
+  std::string words;
+  /// It is ours by its looks, and another instance that is running has its table.
+  bool of_other_instance = false;
+  bool operator==(const KernelMulticastRule&) const = default;
+};
+
 struct AddMulticastRule {
   MulticastRule rule;
   bool operator==(const AddMulticastRule&) const = default;

@@ -45,15 +45,6 @@ class TableKeeper {
   virtual Result<TableSocket> open_table(TableKey table) = 0;
 };
 
-/// A multicast rule as the kernel holds it, whoever made it.
-struct KernelMulticastRule {
-  MulticastRule rule;
-  std::uint32_t priority = 0;
-  bool ours = false;  ///< it bears our protocol number; another instance's do too
-  /// rtnetlink's protocol that made it, for messages: "static", "kernel", "77".
-  std::string made_by;
-};
-
 /// The kernel's multicast rules (`ip mrule`), which choose the table of a packet.
 class MulticastRuleSocket {
  public:
@@ -61,7 +52,9 @@ class MulticastRuleSocket {
   /// Carries out AddMulticastRule or DropMulticastRule. Dropping what is not there succeeds, as
   /// does adding what is there and ours; the same rule of another maker is already_exists.
   virtual Result<void> apply(const Op& op) = 0;
-  /// All that name one interface and a table, of both families.
+  /// In the order in which the kernel asks them, of both families: those that take all packets of
+  /// one interface or of every one. What takes only some of them (fwmark) is left out, as is what
+  /// takes those of VRFs. One that takes packets that arrive and that are sent is listed twice.
   virtual Result<std::vector<KernelMulticastRule>> list() = 0;
   /// Whether another program has this table; if not, its rules are of one that has died.
   virtual bool is_held_elsewhere(TableKey table) = 0;
