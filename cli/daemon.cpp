@@ -104,20 +104,22 @@ Daemon::~Daemon() {
 Result<void> Daemon::start() {
   platform::give_back_freed_memory();
   platform_ = TRY(platform::open_platform());
+  ports_ = {.keeper = platform_.keeper.get(),
+            .kernel = platform_.kernel.get(),
+            .multicast_rules = platform_.multicast_rules.get(),
+            .opened = [this](TableKey table) { upcalls_.serve(*platform_.kernel, table); },
+            .closing = [this](TableKey table) { upcalls_.stop(table); }};
   const KernelTraits& traits = platform_.kernel->traits();
   TRY(check_table(options_.table, traits));
   engine_ = std::make_unique<Engine>(traits, engine_options(options_, traits));
   TRY(load_at_start());
+  TRY(platform_.links->start(*this));  // the tables of VRFs are known then
   TRY(open_tables());
-  TRY(platform_.links->start(*this));
   platform::raise_descriptor_limit();  // one for each client
   server_ = TRY(ipc::Server::listen(
       loop_, control_, {.path = options_.socket_path, .mode = 0600, .group = {}, .limits = {}}));
   wait_for_signals();
   wait_for_links();
-  for (const TableStatus& table : engine_->tables()) {
-    if (table.open) upcalls_.serve(*platform_.kernel, table.table);
-  }
   announcer_.emplace(loop_, *engine_, *platform_.discovery, options_.mrdisc_interval, write_notice);
   turn(kUntilDone);
   audit_.emplace(loop_, *engine_, *platform_.kernel, kAuditInterval, [this] { turn(); });
@@ -154,18 +156,17 @@ Result<void> Daemon::load_at_start() {
 Result<void> Daemon::open_tables() {
   std::optional<Error> missing;
   bool any = false;
-  for (const TableStatus& status : engine_->tables()) {
-    auto socket = platform_.keeper->open_table(status.table);
-    if (!socket) {
-      if (socket.error().code != ErrorCode::no_kernel_support) {
-        return std::unexpected(std::move(socket.error()));
+  for (const TableKey table : engine_->tables_to_open()) {
+    const auto opened = platform::carry_out(ports_, OpenTable{table});
+    if (!opened) {
+      if (opened.error().code != ErrorCode::no_kernel_support) {
+        return std::unexpected(opened.error());
       }
-      engine_->table_lost(status.table, socket.error().message);
-      missing = std::move(socket.error());
+      engine_->table_lost(table, opened.error().message);
+      missing = opened.error();
       continue;
     }
-    TRY(platform_.kernel->adopt_table(std::move(*socket)));
-    engine_->table_opened(status.table);
+    engine_->table_opened(table);
     any = true;
   }
   if (!any && missing) return std::unexpected(std::move(*missing));
@@ -222,12 +223,12 @@ void Daemon::shut_down() {
 
 /// Carries out what a packet is waiting for; the rest of a turn follows when no more wait.
 void Daemon::answer() {
-  platform::converge(*engine_, *platform_.kernel, now(), kStepsPerTurn);
+  platform::converge(*engine_, ports_, now(), kStepsPerTurn);
 }
 
 /// Makes the kernel follow the engine. Called whenever the engine may have changed its mind.
 void Daemon::turn(std::size_t most_steps) {
-  const std::size_t steps = platform::converge(*engine_, *platform_.kernel, now(), most_steps);
+  const std::size_t steps = platform::converge(*engine_, ports_, now(), most_steps);
   // The steps relied on interfaces that may have gone meanwhile.
   take_link_events();
   write_notices();

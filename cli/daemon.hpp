@@ -22,6 +22,7 @@
 #include "core/engine.hpp"
 #include "core/result.hpp"
 #include "ipc/server.hpp"
+#include "platform/converge.hpp"
 #include "platform/ports.hpp"
 #include "platform/posix/file_reader.hpp"
 #include "platform/posix/process.hpp"
@@ -80,6 +81,7 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   asio::io_context loop_;
   platform::PosixFileReader files_;
   platform::Platform platform_;
+  platform::Ports ports_;
   std::unique_ptr<Engine> engine_;
   Control control_;
   std::optional<platform::PidFile> pid_file_;

@@ -29,6 +29,13 @@ void Upcalls::serve(platform::MrouteKernel& kernel, TableKey table) {
   wait(kernel, table);
 }
 
+void Upcalls::stop(TableKey table) {
+  const auto found = tables_.find(table);
+  if (found == tables_.end()) return;
+  found->second.ready.release();
+  tables_.erase(found);
+}
+
 void Upcalls::stop() {
   for (auto& [key, table] : tables_) table.ready.release();
   tables_.clear();
@@ -39,18 +46,19 @@ void Upcalls::wait(platform::MrouteKernel& kernel, TableKey table) {
                                      [this, &kernel, table](const std::error_code& error) {
                                        if (error) return;
                                        read(kernel, table);
-                                       wait(kernel, table);
+                                       if (tables_.contains(table)) wait(kernel, table);
                                      });
 }
 
 void Upcalls::read(platform::MrouteKernel& kernel, TableKey table) {
-  for (std::size_t count = 0; count < kInARow; ++count) {
+  // An answer may close the table.
+  for (std::size_t count = 0; count < kInARow && tables_.contains(table); ++count) {
     const auto read = kernel.read_upcalls(table, 1, sink_);
     if (!read) spdlog::error("{}", read.error().message);
     if (!read || *read == 0) break;
     answer_();
   }
-  watch_losses(kernel, table);
+  if (tables_.contains(table)) watch_losses(kernel, table);
   answered_();
 }
 

@@ -28,7 +28,8 @@ class Upcalls {
   ~Upcalls() { stop(); }
 
   void serve(platform::MrouteKernel& kernel, TableKey table);
-  /// Lets go of the descriptors, which belong to the port.
+  /// Lets go of descriptors, which belong to the port: of one, or of all.
+  void stop(TableKey table);
   void stop();
 
  private:

@@ -17,54 +17,39 @@ Engine::State::State(const KernelTraits& kernel_traits, const EngineOptions& eng
     : traits(kernel_traits),
       options(engine_options),
       memberships(links, notices, {engine_options.max_joins_per_rule, engine_options.max_joined}) {
-  for (const Family family : {Family::ipv4, Family::ipv6}) {
-    const TableKey key = default_table(family);
-    const Table::Limits limits{.stop_filters = options.max_stop_filters,
-                               .learned = options.max_learned};
-    tables.emplace(key,
-                   std::make_unique<Table>(key, traits.of(family), limits, links, rules, notices));
-  }
+  links.set_default_tables(options.default_ipv4, options.default_ipv6);
+  for (const Family family : {Family::ipv4, Family::ipv6}) table(default_table(family));
 }
 
-TableKey Engine::State::default_table(Family family) const {
-  return {family, family == Family::ipv4 ? options.default_ipv4 : options.default_ipv6};
-}
-
-Table& Engine::State::table_of(const Rule& rule) {
-  return *tables.at(default_table(rule.group.family()));
-}
-const Table& Engine::State::table_of(const Rule& rule) const {
-  return *tables.at(default_table(rule.group.family()));
+void Engine::State::update_claims() {
+  for (const auto& [key, table] : tables) claim(*table);
 }
 
 /// phyint and mgroup lines ask for a slot: the former in both families, the latter in its own.
-void Engine::State::update_claims() {
-  for (const auto& [key, table] : tables) {
-    std::vector<SlotClaim> claims;
-    for (const InterfaceRule& rule : links.rules()) {
-      if (rule.enable.value_or(true)) claims.push_back({rule.interface, rule.where});
-    }
-    for (auto& [pattern, where] : memberships.patterns(key.family)) {
-      claims.push_back({std::move(pattern), where});
-    }
-    table->set_claims(std::move(claims));
+void Engine::State::claim(Table& table) const {
+  std::vector<SlotClaim> claims;
+  for (const InterfaceRule& rule : links.rules()) {
+    if (rule.enable.value_or(true)) claims.push_back({rule.interface, rule.where, rule.domain});
   }
+  for (auto& [pattern, where] : memberships.patterns(table.key().family)) {
+    claims.push_back({std::move(pattern.first), where, std::move(pattern.second)});
+  }
+  table.set_claims(std::move(claims));
 }
 
 void Engine::State::add_rule(const Prefix& source, const Prefix& group, const Path& path,
                              Location where, bool native) {
-  const std::uint32_t id = rules.add(Rule{.source = source,
-                                          .group = group,
-                                          .native = native,
-                                          .path = rules.paths.acquire(path),
-                                          .where = where});
-  table_of(rules[id]).attach(id);
+  const std::uint32_t number = rules.paths.acquire(path);
+  if (rules.first_of_path(number) == kNone) note_path(number);
+  const std::uint32_t id = rules.add(
+      Rule{.source = source, .group = group, .native = native, .path = number, .where = where});
+  place(id);
   remember(AddedRule{id});
 }
 
 void Engine::State::remove_rule(std::uint32_t id) {
+  unplace(id);
   const Rule rule = rules[id];
-  table_of(rule).detach(id);
   if (in_transaction) {
     rules.paths.add_reference(rule.path);
     remember(RemovedRule{id, rule});
@@ -73,15 +58,23 @@ void Engine::State::remove_rule(std::uint32_t id) {
 }
 
 std::vector<std::uint32_t> Engine::State::rules_meant(const RouteWords& words) {
-  const Table& table = *tables.at(default_table(words.group.family()));
-  auto found = table.rules_for(words.source, words.group, words.path.iif);
+  std::vector<std::uint32_t> found;
+  for (const auto& [key, table] : tables) {
+    if (key.family != words.group.family()) continue;
+    for (const std::uint32_t id : table->rules_for(words.source, words.group, words.path.iif)) {
+      if (rules[id].original == kNone && rules.path_of(id).domain == words.path.domain) {
+        found.push_back(id);
+      }
+    }
+  }
   const auto is_exception = [&](std::uint32_t id) { return rules[id].exception; };
   if (!std::ranges::all_of(found, is_exception)) std::erase_if(found, is_exception);
   return found;
 }
 
 void Engine::State::remove_belongings(const RouteWords& words) {
-  const auto found = exceptions.find({words.source, words.group, words.path.iif});
+  const auto found =
+      exceptions.find({words.source, words.group, words.path.iif, words.path.domain});
   if (found != exceptions.end()) {
     for (const std::uint32_t id : found->second) {
       if (rules.is_live(id)) remove_rule(id);
@@ -89,7 +82,7 @@ void Engine::State::remove_belongings(const RouteWords& words) {
   }
   const JoinWords join{words.path.iif,
                        words.source.is_any() ? std::nullopt : std::optional(words.source),
-                       words.group};
+                       words.group, words.path.domain};
   const std::vector<JoinRule> left = memberships.remove_joins_of_routes(join);
   for (const JoinRule& rule : left) remember(RemovedJoin{rule});
   if (!left.empty()) update_claims();
@@ -138,12 +131,29 @@ Engine::Engine(const KernelTraits& traits, const EngineOptions& options)
 Engine::~Engine() = default;
 
 void Engine::table_opened(TableKey table) {
-  state_->tables.at(table)->opened();
+  state_->openings.erase(table);
+  state_->table(table).opened();
+  state_->note_all_routers();
 }
 
 void Engine::table_lost(TableKey table, std::string why) {
-  state_->tables.at(table)->lost(std::move(why));
+  state_->openings[table].given_up = true;
+  state_->table(table).lost(std::move(why));
   state_->note_all_routers();
+}
+
+std::vector<TableKey> Engine::tables_to_open() {
+  State& s = *state_;
+  s.settle();
+  std::vector<TableKey> keys;
+  for (const auto& [key, table] : s.tables) {
+    if (!table->is_open() && s.is_wanted(*table)) keys.push_back(key);
+  }
+  return keys;
+}
+
+const std::vector<TableRule>& Engine::declared_tables() const {
+  return state_->links.declared_tables();
 }
 
 // --- Intent --------------------------------------------------------------------------------------
@@ -153,15 +163,12 @@ void Engine::set_config(Config config) {
   s.forget_undo();
   s.files = std::move(config.files);
   s.native_by_default = config.native_by_default;
+  s.declare_tables(config);
   s.links.set_rules(std::move(config.interfaces));
   s.note_all_routers();
   for (const auto& [key, table] : s.tables) table->begin_replacing_rules();
   const std::vector<Rule> old = s.rules.take_all();
   s.rules.reserve(config.routes.size());
-
-  std::map<TableKey, std::size_t> counts;
-  for (const RouteRule& rule : config.routes) ++counts[s.default_table(rule.group.family())];
-  for (const auto& [key, count] : counts) s.tables.at(key)->reserve_flows(count);
 
   std::vector<std::uint32_t> paths(config.paths.size(), kNone);
   s.exceptions.clear();
@@ -170,6 +177,7 @@ void Engine::set_config(Config config) {
     std::uint32_t& path = paths[route.path.value];
     if (path == kNone) {
       path = s.rules.paths.acquire(config.paths[route.path]);
+      s.note_path(path);
     } else {
       s.rules.paths.add_reference(path);
     }
@@ -179,11 +187,12 @@ void Engine::set_config(Config config) {
                                               .exception = route.exception,
                                               .path = path,
                                               .where = route.where});
-    s.table_of(s.rules[id]).attach(id);
+    s.place(id);
     if (!route.exception) {
       owner = &route;
     } else if (owner != nullptr) {
-      s.exceptions[{owner->source, owner->group, config.paths[owner->path].iif}].push_back(id);
+      const Path& owned = config.paths[owner->path];
+      s.exceptions[{owner->source, owner->group, owned.iif, owned.domain}].push_back(id);
     }
   }
   for (const auto& [key, table] : s.tables) table->end_replacing_rules();
@@ -197,14 +206,17 @@ void Engine::set_config(Config config) {
 
 Result<void> Engine::add_route(const RouteWords& words) {
   State& s = *state_;
+  s.settle();
   TRY(s.check_known(words.path.iif));
   for (const auto& oif : words.path.oifs) TRY(s.check_known(oif));
-  Table& table = *s.tables.at(s.default_table(words.group.family()));
-  if (!table.is_open() && !table.why_not_open().empty()) {
-    return fail(ErrorCode::no_kernel_support, table.why_not_open());
+  for (const TableId id : s.tables_of(words.path, words.group.family())) {
+    const auto table = s.tables.find({words.group.family(), id});
+    if (table != s.tables.end() && !table->second->why_not_open().empty()) {
+      return fail(ErrorCode::no_kernel_support, table->second->why_not_open());
+    }
   }
   // As with lines of a file, outbound interfaces add up; `remove` takes them away.
-  Path merged{.iif = words.path.iif, .oifs = {}};
+  Path merged{.iif = words.path.iif, .oifs = {}, .domain = words.path.domain};
   const auto extend = [&](const std::vector<InterfacePattern>& oifs) {
     for (const auto& oif : oifs) {
       if (std::ranges::count(merged.oifs, oif) == 0) merged.oifs.push_back(oif);
@@ -225,6 +237,7 @@ Result<void> Engine::add_route(const RouteWords& words) {
 
 Result<void> Engine::remove_route(const RouteWords& words) {
   State& s = *state_;
+  s.settle();
   const auto found = s.rules_meant(words);
   const std::string name =
       fmt::format("({}, {}) from {}", words.source.is_any() ? "*" : words.source.to_string(),
@@ -260,7 +273,7 @@ Result<void> Engine::remove_route(const RouteWords& words) {
 Result<void> Engine::join(const JoinWords& words) {
   State& s = *state_;
   TRY(s.check_known(words.iif));
-  const JoinRule rule{words.iif, words.source, words.group, Location{}};
+  const JoinRule rule{words.iif, words.source, words.group, Location{}, false, words.domain};
   if (s.memberships.is_too_large(rule)) {
     return fail(ErrorCode::limit_reached,
                 fmt::format("{}: stands for more than {} joins; use a longer prefix",
@@ -304,6 +317,7 @@ void Engine::commit() {
 
 void Engine::rollback() {
   State& s = *state_;
+  s.settle();
   s.in_transaction = false;
   for (; !s.undo_log.empty(); s.undo_log.pop_back()) {
     State::Undo& undo = s.undo_log.back();
@@ -312,7 +326,8 @@ void Engine::rollback() {
     } else if (const auto* removed = std::get_if<State::RemovedRule>(&undo)) {
       // Steps are undone in reverse, so the record is free again.
       s.rules.restore(removed->id, removed->rule);
-      s.table_of(removed->rule).attach(removed->id);
+      s.note_path(removed->rule.path);
+      s.place(removed->id);
     } else if (const auto* joined = std::get_if<State::AddedJoin>(&undo)) {
       static_cast<void>(s.memberships.remove(joined->words));
     } else if (const auto* left = std::get_if<State::RemovedJoin>(&undo)) {
@@ -324,20 +339,24 @@ void Engine::rollback() {
 
 std::optional<std::string> Engine::refused_in_transaction() {
   State& s = *state_;
+  s.settle();
   for (const auto& [key, table] : s.tables) table->resolve_if_needed();
   for (const State::Undo& undo : s.undo_log) {
     const auto* added = std::get_if<State::AddedRule>(&undo);
     if (added == nullptr || !s.rules.is_live(added->id)) continue;
-    const std::string& refused = s.table_of(s.rules[added->id]).use_of_rule(added->id).refused;
-    if (!refused.empty()) {
-      return fmt::format("group {}: {}", s.rules[added->id].group.to_string(), refused);
+    for (std::uint32_t id = added->id; id != kNone; id = s.rules[id].next_copy) {
+      const std::string& refused = s.table_of(s.rules[id]).use_of_rule(id).refused;
+      if (refused.empty()) continue;
+      return fmt::format("group {}: {}", s.rules[id].group.to_string(), refused);
     }
   }
   return std::nullopt;
 }
 
-void Engine::flush_learned() {
-  for (const auto& [key, table] : state_->tables) table->flush_learned();
+void Engine::flush_learned(std::optional<TableId> which) {
+  for (const auto& [key, table] : state_->tables) {
+    if (!which || key.id == *which) table->flush_learned();
+  }
 }
 
 // --- Facts ---------------------------------------------------------------------------------------
@@ -345,6 +364,7 @@ void Engine::flush_learned() {
 void Engine::State::departed(IfIndex index) {
   memberships.link_departed(index);
   for (const auto& [key, table] : tables) table->link_departed(index);
+  unsettled = true;
   link_notes.erase(index);
   note_router_gone(index);
 }
@@ -358,6 +378,7 @@ void Engine::link_changed(const Link& link) {
     if (renamed && s.traits.of(key.family).rename_is_departure) table->link_departed(link.index);
     table->links_changed();
   }
+  s.unsettled = true;
   s.memberships.link_changed(link.index);
   s.note_link(link);
   s.note_router(link);
@@ -442,12 +463,16 @@ void Engine::upcall(const Upcall& upcall, Milliseconds /*now*/) {
 // --- Plans ---------------------------------------------------------------------------------------
 
 Plan Engine::plan(Milliseconds now, std::size_t limit) {
+  state_->settle();
   Plan plan;
+  state_->plan_opening(plan, now);
+  if (!plan.empty()) return plan;
   for (const auto& [key, table] : state_->tables) {
     table->plan(plan, now, limit);
     if (!plan.empty()) return plan;
   }
   state_->memberships.plan(plan, now, limit);
+  if (plan.empty()) state_->plan_closing(plan);
   return plan;
 }
 
@@ -455,7 +480,12 @@ void Engine::acknowledge(const Op& op, const Result<void>& outcome, Milliseconds
   state_->note_router_slot(op);
   std::visit(
       [&](const auto& step) {
-        if constexpr (requires { state_->memberships.acknowledge(step, outcome, now); }) {
+        using Step = std::decay_t<decltype(step)>;
+        if constexpr (std::is_same_v<Step, OpenTable>) {
+          state_->acknowledge(step, outcome, now);
+        } else if constexpr (std::is_same_v<Step, CloseTable>) {
+          state_->acknowledge(step, outcome);
+        } else if constexpr (requires { state_->memberships.acknowledge(step, outcome, now); }) {
           state_->memberships.acknowledge(step, outcome, now);
         } else if constexpr (requires(Table& table) { table.acknowledge(step, outcome, now); }) {
           state_->tables.at(step.table)->acknowledge(step, outcome, now);
@@ -465,11 +495,13 @@ void Engine::acknowledge(const Op& op, const Result<void>& outcome, Milliseconds
 }
 
 std::optional<Milliseconds> Engine::next_deadline() const {
-  std::optional<Milliseconds> earliest = state_->memberships.next_deadline();
-  for (const auto& [key, table] : state_->tables) {
-    const auto deadline = table->next_deadline();
+  std::optional<Milliseconds> earliest;
+  const auto consider = [&](std::optional<Milliseconds> deadline) {
     if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
-  }
+  };
+  consider(state_->memberships.next_deadline());
+  consider(state_->opening_deadline());
+  for (const auto& [key, table] : state_->tables) consider(table->next_deadline());
   return earliest;
 }
 

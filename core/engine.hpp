@@ -48,8 +48,14 @@ class Engine {
   // --- Tables ------------------------------------------------------------------------------------
   /// The table is ours and empty: plans may concern it from now on.
   void table_opened(TableKey table);
-  /// It is not ours any more, `why` for people; the record of it is forgotten.
+  /// It is not ours any more, `why` for people; the record of it is forgotten. It is not asked for
+  /// again until it is opened.
   void table_lost(TableKey table, std::string why);
+  /// Those that rules need and that are not open: plans open them one by one. A program that is not
+  /// to start without them opens them itself.
+  [[nodiscard]] std::vector<TableKey> tables_to_open();
+  /// As configured.
+  [[nodiscard]] const std::vector<TableRule>& declared_tables() const;
 
   // --- Intent ------------------------------------------------------------------------------------
   /// Replaces every rule, those added at run time too.
@@ -67,8 +73,9 @@ class Engine {
   /// Why a route added since `begin` could not be carried out at all, for want of slots; none if
   /// all can. Plans nothing, so that a rollback leaves the kernel untouched.
   [[nodiscard]] std::optional<std::string> refused_in_transaction();
-  /// Drops learned flows and stop filters; traffic brings them back.
-  void flush_learned();
+  /// Drops learned flows and stop filters, of all tables or those of one number; traffic brings
+  /// them back.
+  void flush_learned(std::optional<TableId> table = std::nullopt);
 
   // --- Facts -------------------------------------------------------------------------------------
   void link_changed(const Link& link);

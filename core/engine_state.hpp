@@ -34,7 +34,7 @@ struct Engine::State {
   std::vector<std::string> files;
   /// The exceptions of routes that have any, which go with them. Numbers of rules from files are
   /// not used again, so those that were removed do no harm.
-  using Route = std::tuple<Prefix, Prefix, InterfacePattern>;  ///< source, group, inbound
+  using Route = std::tuple<Prefix, Prefix, InterfacePattern, Domain>;  ///< source, group, inbound
   std::map<Route, std::vector<std::uint32_t>> exceptions;
   bool native_by_default = false;  ///< see Config
   std::vector<std::pair<TableKey, VifIndex>> in_doubt;
@@ -65,10 +65,74 @@ struct Engine::State {
   bool in_transaction = false;
   std::vector<Undo> undo_log;
 
-  Table& table_of(const Rule& rule);
-  [[nodiscard]] const Table& table_of(const Rule& rule) const;
-  [[nodiscard]] TableKey default_table(Family family) const;
+  // Which tables there are, and which rule is where (engine_domains.cpp).
+  /// In which tables the rules with a path are, by its number; never none.
+  struct Placement {
+    std::vector<TableId> ipv4;
+    std::vector<TableId> ipv6;
+    bool operator==(const Placement&) const = default;
+    [[nodiscard]] const std::vector<TableId>& of(Family family) const {
+      return family == Family::ipv4 ? ipv4 : ipv6;
+    }
+  };
+  std::vector<Placement> placements;
+  bool unsettled = false;  ///< interfaces changed since the placements were found
+  /// What decides about an interface's place, as of then; none while there is but one table.
+  struct Routing {
+    TableId ipv4;
+    TableId ipv6;
+    IfIndex vrf;
+    TableId own_table;  ///< of a VRF device
+    std::string name;
+    std::vector<std::string> altnames;
+    bool operator==(const Routing&) const = default;
+    [[nodiscard]] bool is_routed_as(const Routing& other) const {
+      return ipv4 == other.ipv4 && ipv6 == other.ipv6 && vrf == other.vrf;
+    }
+  };
+  std::map<IfIndex, Routing> routing;
+  /// Nothing says that the default tables are not to be used.
+  bool default_always = true;
+  struct Opening {
+    unsigned failures = 0;
+    Milliseconds retry_at = 0;
+    bool given_up = false;  ///< until somebody else opens it
+  };
+  std::map<TableKey, Opening> openings;
+
+  [[nodiscard]] std::vector<TableId> tables_of(const Path& path, Family family) const;
+  [[nodiscard]] std::map<IfIndex, Routing> find_routing() const;
+  /// To be called for a path that has no rules yet.
+  void note_path(std::uint32_t path);
+  /// Makes rules be where they belong. To be called before they are looked at.
+  void settle();
+  Table& table(TableKey key);
+  void place(std::uint32_t rule);
+  void unplace(std::uint32_t rule);
+  void move(std::uint32_t rule, const std::vector<TableId>& to);
+  void drop_copy(std::uint32_t original, std::uint32_t copy);
+  void add_copy(std::uint32_t original, TableId table);
+  void declare_tables(const Config& config);
+  [[nodiscard]] bool is_wanted(const Table& table) const;
+  void plan_opening(Plan& plan, Milliseconds now);
+  void plan_closing(Plan& plan);
+  void acknowledge(const OpenTable& op, const Result<void>& outcome, Milliseconds now);
+  void acknowledge(const CloseTable& op, const Result<void>& outcome);
+  [[nodiscard]] std::optional<Milliseconds> opening_deadline() const;
+  /// As declared, or the VRF's; empty if it has none.
+  [[nodiscard]] std::string name_of(TableId table) const;
+  /// Why a rule of this domain is in no table.
+  [[nodiscard]] std::string why_nowhere(const Path& path) const;
+
+  Table& table_of(const Rule& rule) { return *tables.at({rule.group.family(), rule.table}); }
+  [[nodiscard]] const Table& table_of(const Rule& rule) const {
+    return *tables.at({rule.group.family(), rule.table});
+  }
+  [[nodiscard]] TableKey default_table(Family family) const {
+    return {family, links.default_table(family)};
+  }
   void update_claims();
+  void claim(Table& table) const;
   void add_rule(const Prefix& source, const Prefix& group, const Path& path, Location where,
                 bool native);
   void remove_rule(std::uint32_t id);
@@ -96,7 +160,10 @@ struct Engine::State {
   void note_all_routers();
   void note_router_slot(const Op& op);
   [[nodiscard]] bool is_router_on(const Link& link, Family family) const;
-  [[nodiscard]] std::string missing_inbound(const InterfacePattern& iif) const;
+  [[nodiscard]] std::string missing_inbound(const InterfacePattern& iif,
+                                            const Domain& domain) const;
+  [[nodiscard]] std::optional<TableId> table_shown(const Rule& rule) const;
+  [[nodiscard]] std::optional<TableId> table_shown(const JoinRule& rule) const;
   [[nodiscard]] std::string missing(const InterfacePattern& pattern) const;
   [[nodiscard]] std::pair<RuleState, std::string> state_of(std::uint32_t rule) const;
   [[nodiscard]] std::pair<RuleState, std::string> state_of(const JoinRule& rule) const;

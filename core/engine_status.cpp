@@ -72,16 +72,17 @@ void Engine::State::note_link(const Link& link) {
 std::vector<InterfaceStatus> Engine::interfaces() const {
   const State& s = *state_;
   const auto bound_slot = [&](Family family, const Link& link) -> std::optional<VifIndex> {
-    const Table& table = *s.tables.at(s.default_table(family));
-    const auto slot = table.slots().slot_of(link.index);
-    if (!slot || !table.slots()[*slot].in_place()) return std::nullopt;
+    const auto table = s.tables.find({family, s.links.traffic_table(link, family)});
+    if (table == s.tables.end()) return std::nullopt;
+    const auto slot = table->second->slots().slot_of(link.index);
+    if (!slot || !table->second->slots()[*slot].in_place()) return std::nullopt;
     return slot;
   };
   std::vector<InterfaceStatus> rows;
   for (const auto& [index, link] : s.links.all()) {
     rows.push_back({.index = index,
                     .name = link.name,
-                    .table = s.options.default_ipv4,
+                    .table = s.links.traffic_table(link, Family::ipv4),
                     .vif = bound_slot(Family::ipv4, link),
                     .mif = bound_slot(Family::ipv6, link),
                     .up = link.up,
@@ -102,16 +103,26 @@ std::string Engine::State::missing(const InterfacePattern& pattern) const {
   return {};
 }
 
-std::string Engine::State::missing_inbound(const InterfacePattern& iif) const {
-  if (!iif.is_wildcard()) return missing(iif);
+std::string Engine::State::missing_inbound(const InterfacePattern& iif,
+                                           const Domain& domain) const {
+  const bool in_vrf = domain.kind == Domain::Kind::vrf;
+  if (!iif.is_wildcard()) {
+    if (std::string reason = missing(iif); !reason.empty() || !in_vrf) return reason;
+    if (links.means(domain, iif, *links.find(iif.stem()))) return {};
+    return fmt::format("interface {} is not in VRF {}", iif.stem(), domain.vrf);
+  }
   const bool any = std::ranges::any_of(links.all(), [&](const auto& entry) {
-    return matches(iif, entry.second) && links.counts(entry.second);
+    const Link& link = entry.second;
+    return links.counts(link) && (in_vrf ? links.means(domain, iif, link) : matches(iif, link));
   });
-  return any ? std::string() : fmt::format("no interface matches {}", iif.to_string());
+  if (any) return {};
+  return fmt::format("no interface{} matches {}", in_vrf ? " of VRF " + domain.vrf : "",
+                     iif.to_string());
 }
 
 std::pair<RuleState, std::string> Engine::State::state_of(std::uint32_t id) const {
   const Table& table = table_of(rules[id]);
+  if (rules[id].table == kNoTable) return {RuleState::waiting, why_nowhere(rules.path_of(id))};
   if (!table.is_open()) {
     const std::string& why = table.why_not_open();
     return {RuleState::refused, why.empty() ? "its routing table is not open" : why};
@@ -119,7 +130,7 @@ std::pair<RuleState, std::string> Engine::State::state_of(std::uint32_t id) cons
   const PathUse& use = table.use_of_rule(id);
   if (!use.refused.empty()) return {RuleState::refused, use.refused};
   const Path& path = rules.path_of(id);
-  std::string reasons = missing_inbound(path.iif);
+  std::string reasons = missing_inbound(path.iif, path.domain);
   bool waiting = !reasons.empty();
   const auto add_reason = [&](const std::string& reason) {
     if (!reasons.empty() && !reason.empty()) reasons += ", ";
@@ -144,14 +155,27 @@ std::pair<RuleState, std::string> Engine::State::state_of(const JoinRule& rule) 
     return {RuleState::refused,
             fmt::format("stands for more than {} joins", options.max_joins_per_rule)};
   }
-  if (std::string reason = missing(rule.iif); !reason.empty()) {
-    return {RuleState::waiting, std::move(reason)};
+  std::string reason = missing(rule.iif);
+  if (reason.empty() && rule.domain.kind == Domain::Kind::vrf) {
+    reason = missing_inbound(rule.iif, rule.domain);
   }
+  if (!reason.empty()) return {RuleState::waiting, std::move(reason)};
   for (const auto& [index, failure] : memberships.failures()) {
     const Link* link = links.find(index);
-    if (link != nullptr && matches(rule.iif, *link)) return {RuleState::refused, failure};
+    if (link != nullptr && links.means(rule.domain, rule.iif, *link))
+      return {RuleState::refused, failure};
   }
   return {RuleState::active, {}};
+}
+
+std::optional<TableId> Engine::State::table_shown(const Rule& rule) const {
+  return rule.table == kNoTable ? std::nullopt : std::optional(rule.table);
+}
+
+std::optional<TableId> Engine::State::table_shown(const JoinRule& rule) const {
+  const auto found = tables_of({rule.iif, {}, rule.domain}, rule.group.family());
+  if (found.size() != 1 || found.front() == kNoTable) return std::nullopt;
+  return found.front();
 }
 
 std::optional<Path> Engine::State::path_of_row(std::uint32_t id) const {
@@ -160,7 +184,7 @@ std::optional<Path> Engine::State::path_of_row(std::uint32_t id) const {
   auto same = table_of(rule).rules_for(rule.source, rule.group, path.iif);
   if (same.size() == 1) return path;
   std::erase_if(same, [&](std::uint32_t other) {
-    return rules[other].exception != rule.exception ||
+    return rules[other].exception != rule.exception || rules.path_of(other).domain != path.domain ||
            (other != id && state_of(other).first != RuleState::active);
   });
   std::ranges::sort(same);
@@ -194,7 +218,7 @@ Page<RouteStatus> Engine::route_rules(RuleKind kind, std::uint64_t from, std::si
                          .reason = std::move(reason),
                          .native = rule.native,
                          .why_not_native = s.table_of(rule).why_not_native(rule),
-                         .table = s.table_of(rule).key().id});
+                         .table = s.table_shown(rule)});
   }
   if (id < s.rules.bound()) page.next = id;
   return page;
@@ -314,7 +338,10 @@ std::vector<JoinStatus> Engine::join_rules() const {
   std::vector<JoinStatus> rows;
   for (const JoinRule& rule : state_->memberships.rules()) {
     auto [state, reason] = state_->state_of(rule);
-    rows.push_back({.rule = rule, .state = state, .reason = std::move(reason)});
+    rows.push_back({.rule = rule,
+                    .state = state,
+                    .reason = std::move(reason),
+                    .table = state_->table_shown(rule)});
   }
   return rows;
 }
@@ -341,7 +368,9 @@ Page<PendingStatus> Engine::pending(std::uint64_t from, std::size_t limit) const
                          .source = rule.source.is_any() ? std::nullopt : std::optional(rule.source),
                          .group = rule.group,
                          .oifs = names_of(path.oifs),
-                         .reason = std::move(reason)});
+                         .reason = std::move(reason),
+                         .domain = path.domain,
+                         .table = s.table_shown(rule)});
   }
   if (id < s.rules.bound()) {
     page.next = id;
@@ -355,14 +384,20 @@ Page<PendingStatus> Engine::pending(std::uint64_t from, std::size_t limit) const
                          .source = rule.source,
                          .group = rule.group,
                          .oifs = {},
-                         .reason = std::move(reason)});
+                         .reason = std::move(reason),
+                         .domain = rule.domain,
+                         .table = s.table_shown(rule)});
   }
   return page;
 }
 
 std::vector<TableStatus> Engine::tables() const {
   std::vector<TableStatus> rows;
-  for (const auto& [key, table] : state_->tables) rows.push_back(table->status());
+  for (const auto& [key, table] : state_->tables) {
+    if (!table->is_open() && !state_->is_wanted(*table)) continue;
+    rows.push_back(table->status());
+    rows.back().name = state_->name_of(key.id);
+  }
   return rows;
 }
 

@@ -14,6 +14,15 @@ bool matches(const InterfacePattern& pattern, const Link& link) {
                              [&](const std::string& name) { return pattern.matches(name); });
 }
 
+std::size_t specificity(const InterfacePattern& pattern) {
+  return pattern.is_wildcard() ? pattern.stem().size() : kMaxInterfaceName + 1;
+}
+
+bool in_same_vrf(const Link& a, const Link& b) {
+  const auto vrf = [](const Link& link) { return link.master_is_vrf ? link.master : IfIndex(); };
+  return vrf(a) == vrf(b);
+}
+
 bool LinkTable::put(const Link& link) {
   const auto [position, is_new] = links_.try_emplace(link.index, link);
   if (is_new) return true;
@@ -40,21 +49,18 @@ const Link* LinkTable::find(std::string_view name) const {
 
 namespace {
 
-/// How specific a pattern is: an exact name beats every wildcard, a longer stem a shorter one.
-std::size_t specificity(const InterfacePattern& pattern) {
-  return pattern.is_wildcard() ? pattern.stem().size() : kMaxInterfaceName + 1;
-}
-
-/// The setting of the most specific rule that matches and has it, or `otherwise`.
-template <class Value, class Get>
-Value most_specific(const std::vector<InterfaceRule>& rules, const Link& link, Value otherwise,
-                    Get get) {
+/// The setting of the most specific rule that `applies` and has it, or `otherwise`. Of equal
+/// patterns one for a table or VRF is the more specific.
+template <class Value, class Applies, class Get>
+Value most_specific(const std::vector<InterfaceRule>& rules, const Applies& applies,
+                    Value otherwise, Get get) {
   std::size_t best = 0;
   Value value = otherwise;
   for (const InterfaceRule& rule : rules) {
     const auto setting = get(rule);
-    if (!setting || !matches(rule.interface, link)) continue;
-    const std::size_t rank = specificity(rule.interface) + 1;
+    if (!setting || !applies(rule)) continue;
+    const bool has_domain = rule.domain.kind != Domain::Kind::automatic;
+    const std::size_t rank = 2 * specificity(rule.interface) + (has_domain ? 2 : 1);
     if (rank > best) {
       best = rank;
       value = *setting;
@@ -63,20 +69,31 @@ Value most_specific(const std::vector<InterfaceRule>& rules, const Link& link, V
   return value;
 }
 
+/// Which lines concern an interface, in a table if one is given.
+auto concerning(const LinkTable& links, const Link& link, std::optional<TableId> table) {
+  return [&links, &link, table](const InterfaceRule& rule) {
+    if (table && rule.domain.kind == Domain::Kind::table) {
+      return rule.domain.table == *table && matches(rule.interface, link);
+    }
+    return links.means(rule.domain, rule.interface, link);
+  };
+}
+
 }  // namespace
 
-bool LinkTable::is_enabled(const Link& link) const {
-  return most_specific(rules_, link, true, [](const InterfaceRule& rule) { return rule.enable; });
+bool LinkTable::is_enabled(const Link& link, std::optional<TableId> table) const {
+  return most_specific(rules_, concerning(*this, link, table), true,
+                       [](const InterfaceRule& rule) { return rule.enable; });
 }
 
 bool LinkTable::is_announced(const Link& link) const {
   return std::ranges::any_of(rules_, [&](const InterfaceRule& rule) {
-    return rule.mrdisc && matches(rule.interface, link);
+    return rule.mrdisc && means(rule.domain, rule.interface, link);
   });
 }
 
-std::uint8_t LinkTable::ttl_threshold(const Link& link) const {
-  return most_specific(rules_, link, std::uint8_t{1},
+std::uint8_t LinkTable::ttl_threshold(const Link& link, std::optional<TableId> table) const {
+  return most_specific(rules_, concerning(*this, link, table), std::uint8_t{1},
                        [](const InterfaceRule& rule) { return rule.ttl_threshold; });
 }
 

@@ -46,7 +46,7 @@ void Memberships::add(JoinRule rule) {
   }
   rules_.push_back(std::move(rule));
   const JoinRule& added = rules_.back();
-  const auto [position, is_new] = patterns_.try_emplace(added.iif);
+  const auto [position, is_new] = patterns_.try_emplace({added.iif, added.domain});
   Wanted& wanted = position->second;
   wanted.rules.emplace(Wish{added.group, added.source}, std::prev(rules_.end()));
   Wanted::Rules& own = wanted.of(added.group.family());
@@ -58,7 +58,7 @@ void Memberships::add(JoinRule rule) {
 /// One more or one less rule that asks for what this one does.
 void Memberships::count(const JoinRule& rule, bool add) {
   if (is_too_large(rule)) return;
-  Wanted& wanted = patterns_.at(rule.iif);
+  Wanted& wanted = patterns_.at({rule.iif, rule.domain});
   const Address any = Address::unspecified(rule.group.family());
   const std::uint64_t sources = rule.source ? rule.source->size() : 1;
   total_ = add ? total_ + rule.group.size() * sources : total_ - rule.group.size() * sources;
@@ -79,7 +79,7 @@ void Memberships::touch(const Wanted& wanted, const Membership& membership) {
 
 std::vector<JoinRule> Memberships::remove_if(const JoinWords& words, bool only_of_routes) {
   std::vector<JoinRule> removed;
-  const auto pattern = patterns_.find(words.iif);
+  const auto pattern = patterns_.find({words.iif, words.domain});
   if (pattern == patterns_.end()) return removed;
   Wanted& wanted = pattern->second;
   auto [at, end] = wanted.rules.equal_range({words.group, words.source});
@@ -110,12 +110,12 @@ std::vector<JoinRule> Memberships::remove_joins_of_routes(const JoinWords& words
 }
 
 bool Memberships::contains(const JoinWords& words) const {
-  const auto pattern = patterns_.find(words.iif);
+  const auto pattern = patterns_.find({words.iif, words.domain});
   return pattern != patterns_.end() && pattern->second.rules.contains({words.group, words.source});
 }
 
-std::vector<std::pair<InterfacePattern, Location>> Memberships::patterns(Family family) const {
-  std::vector<std::pair<InterfacePattern, Location>> list;
+std::vector<std::pair<Memberships::Pattern, Location>> Memberships::patterns(Family family) const {
+  std::vector<std::pair<Pattern, Location>> list;
   for (const auto& [pattern, wanted] : patterns_) {
     const auto& own = wanted.of(family);
     if (own.count != 0) list.emplace_back(pattern, own.first);
@@ -164,7 +164,7 @@ void Memberships::rematch(IfIndex index) {
   std::vector<Wanted*> now;
   if (links_.counts(*link)) {
     for (auto& [pattern, wanted] : patterns_) {
-      if (matches(pattern, *link)) now.push_back(&wanted);
+      if (links_.means(pattern.second, pattern.first, *link)) now.push_back(&wanted);
     }
   }
   std::vector<Wanted*>& before = wanted_on_[index];
@@ -346,7 +346,10 @@ std::vector<JoinGroupStatus> Memberships::joined() const {
     const Link* link = links_.find(index);
     if (link == nullptr) continue;
     for (const auto& [m, number] : memberships) {
-      rows.push_back({link->name, source_of(m), m.first});
+      rows.push_back({.iif = link->name,
+                      .source = source_of(m),
+                      .group = m.first,
+                      .table = links_.traffic_table(*link, m.first.family())});
     }
   }
   return rows;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -44,10 +45,13 @@ class Memberships {
   std::vector<JoinRule> remove_joins_of_routes(const JoinWords& words);
   [[nodiscard]] bool contains(const JoinWords& words) const;
   [[nodiscard]] const std::list<JoinRule>& rules() const { return rules_; }
+  /// Which interfaces a rule means.
+  using Pattern = std::pair<InterfacePattern, Domain>;
   /// The distinct patterns of the rules of a family, and where each first stands.
-  [[nodiscard]] std::vector<std::pair<InterfacePattern, Location>> patterns(Family family) const;
+  [[nodiscard]] std::vector<std::pair<Pattern, Location>> patterns(Family family) const;
   [[nodiscard]] bool has_pattern(const InterfacePattern& pattern) const {
-    return patterns_.contains(pattern);
+    return std::ranges::any_of(patterns_,
+                               [&](const auto& entry) { return entry.first.first == pattern; });
   }
   /// Whether the rule stands for more joins than one rule may, or than all together may.
   [[nodiscard]] bool is_too_large(const JoinRule& rule) const;
@@ -111,7 +115,7 @@ class Memberships {
   std::vector<Notice>& notices_;
   const Limits limits_;
   RuleList rules_;  ///< in configuration order
-  std::map<InterfacePattern, Wanted> patterns_;
+  std::map<Pattern, Wanted> patterns_;
   std::uint64_t total_ = 0;  ///< joins that all rules stand for
 
   std::map<IfIndex, Joined> joined_;

@@ -31,6 +31,7 @@ namespace mcast {
 struct SlotClaim {
   InterfacePattern pattern;
   Location where;
+  Domain domain;
 };
 
 /// What flows are forwarded by: the paths of all rules that concern them, usually one. Flows with
@@ -50,7 +51,7 @@ struct Fanout {
 /// What a table's rules have to do with one path.
 struct PathUse {
   std::uint32_t rules = 0;           ///< how many have it
-  std::uint32_t first_rule = kNone;  ///< the earliest of them: its place in the order of slots
+  std::uint32_t first_rule = kNone;  ///< rank of the earliest: its place in the order of slots
   /// Slots are short: all explicitly named interfaces do not fit (refused), or not all that match
   /// its wildcards (partial). For people; empty if neither.
   std::string refused;
@@ -83,6 +84,9 @@ class Table {
   void begin_replacing_rules();
   void end_replacing_rules();
   void reserve_flows(std::size_t count) { flows_.reserve(count); }
+  [[nodiscard]] bool has_rules() const { return rules_attached_ != 0; }
+  /// Whether a phyint or mgroup line asks for a slot for an interface that exists.
+  [[nodiscard]] bool is_claimed() const;
   void set_claims(std::vector<SlotClaim> claims);
   /// Rules of exactly this flow or template and inbound pattern.
   [[nodiscard]] std::vector<std::uint32_t> rules_for(const Prefix& source, const Prefix& group,
@@ -90,6 +94,8 @@ class Table {
 
   // --- Facts ---
   void links_changed() { resolve_needed_ = true; }
+  /// The traffic of some interface goes to another table than before, or to another VRF.
+  void domains_changed() { resolve_needed_ = rematch_needed_ = true; }
   void link_departed(IfIndex link);
   void links_current() {
     recent_puts_ = {};
@@ -171,6 +177,9 @@ class Table {
   std::vector<const Link*> admit(const std::vector<std::uint32_t>& paths_in_order);
   std::vector<const Link*> numbering(const std::vector<const Link*>& admitted,
                                      const std::vector<std::uint32_t>& paths_in_order) const;
+  [[nodiscard]] bool names_exactly(const Path& path, const Link& link) const;
+  [[nodiscard]] bool mentions(std::uint32_t path, const Link& link) const;
+  [[nodiscard]] bool claims(const SlotClaim& claim, const Link& link) const;
   [[nodiscard]] bool eligible(const Link& link) const;
   void resolve_fanout(std::uint32_t fanout);
   [[nodiscard]] PathSet accepting_paths(const PathSet& paths, const Link& arrival) const;
@@ -261,6 +270,7 @@ class Table {
   std::string why_not_;
   bool resolve_needed_ = true;
   bool rematch_needed_ = false;
+  bool has_vrfs_ = false;  ///< while it resolves
   /// Slots that another interface has got since: nothing is known of what arrives there.
   std::bitset<kMaxSlots> handed_over_;
 
@@ -271,6 +281,7 @@ class Table {
   std::vector<Fanout> fanouts_;  ///< by number in path_sets_
   std::vector<PathUse> uses_;    ///< by number of the path
   std::vector<SlotClaim> claims_;
+  std::size_t rules_attached_ = 0;
 
   /// First rule of the chain for each distinct template, and how many there are of each pair of
   /// prefix lengths: a lookup tries these pairs, longest group first, then longest source.

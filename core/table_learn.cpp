@@ -47,9 +47,10 @@ Table::Match Table::match_template(const FlowKey& key, const Link& arrival) cons
     Match exact;
     Match wildcard;
     for (std::uint32_t rule = found->second; rule != kNone; rule = rules_[rule].next) {
-      const InterfacePattern& iif = rules_.path_of(rule).iif;
-      if (!matches(iif, arrival) || !uses_[rules_[rule].path].refused.empty()) continue;
-      Match& match = iif.is_wildcard() ? wildcard : exact;
+      const Path& path = rules_.path_of(rule);
+      if (!links_.accepts(path, arrival, key_)) continue;
+      if (!uses_[rules_[rule].path].refused.empty()) continue;
+      Match& match = path.iif.is_wildcard() ? wildcard : exact;
       match.paths.push_back(rules_[rule].path);
       match.first_rule = std::min(match.first_rule, rule);
     }

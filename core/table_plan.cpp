@@ -243,7 +243,7 @@ BindVif Table::binding(VifIndex index) const {
   BindVif op{.table = key_,
              .slot = index,
              .link = slot.wanted,
-             .threshold = links_.ttl_threshold(slot.holder),
+             .threshold = links_.ttl_threshold(slot.holder, key_.id),
              .address = std::nullopt};
   for (const Address& address : slot.holder.addresses) {
     if (address.family() == key_.family && !op.address) op.address = address;

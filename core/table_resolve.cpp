@@ -14,18 +14,6 @@ namespace mcast {
 
 namespace {
 
-bool names_exactly(const Path& path, const Link& link) {
-  const auto names = [&](const InterfacePattern& p) {
-    return !p.is_wildcard() && matches(p, link);
-  };
-  return names(path.iif) || std::ranges::any_of(path.oifs, names);
-}
-
-bool mentions(const Path& path, const Link& link) {
-  const auto means = [&](const InterfacePattern& p) { return matches(p, link); };
-  return means(path.iif) || std::ranges::any_of(path.oifs, means);
-}
-
 /// Whether every pattern of the path means both links or neither.
 bool treats_alike(const Path& path, const Link& a, const Link& b) {
   const auto same = [&](const InterfacePattern& p) { return matches(p, a) == matches(p, b); };
@@ -54,8 +42,49 @@ std::vector<std::uint32_t> Table::paths_in_order() const {
   return order;
 }
 
+/// Whether the path has something to do here with the interface, which it names without a wildcard.
+bool Table::names_exactly(const Path& path, const Link& link) const {
+  const auto names = [&](const InterfacePattern& p) {
+    return !p.is_wildcard() && matches(p, link);
+  };
+  return (!path.iif.is_wildcard() && links_.accepts(path, link, key_)) ||
+         std::ranges::any_of(path.oifs, names);
+}
+
+/// The same, by whatever pattern. A wildcard for outbound interfaces stays within the VRFs that the
+/// path accepts traffic from; if there are none now, within that of the table.
+bool Table::mentions(std::uint32_t path_id, const Link& link) const {
+  const Path& path = rules_.paths[path_id];
+  if (names_exactly(path, link) || links_.accepts(path, link, key_)) return true;
+  const auto means = [&](const InterfacePattern& p) { return matches(p, link); };
+  if (std::ranges::none_of(path.oifs, means)) return false;
+  if (!has_vrfs_) return true;
+  const IfIndex vrf = link.master_is_vrf ? link.master : IfIndex();
+  const Link* own = links_.find_vrf(key_.id);
+  if (vrf == (own == nullptr ? IfIndex() : own->index)) return true;
+  return std::ranges::any_of(links_.all(), [&](const auto& entry) {
+    return in_same_vrf(entry.second, link) && links_.accepts(path, entry.second, key_);
+  });
+}
+
+/// Whether a phyint or mgroup line asks for a slot here for the interface.
+bool Table::claims(const SlotClaim& claim, const Link& link) const {
+  if (claim.domain.kind == Domain::Kind::table) {
+    return claim.domain.table == key_.id && matches(claim.pattern, link);
+  }
+  return links_.means(claim.domain, claim.pattern, link) &&
+         links_.traffic_table(link, key_.family) == key_.id;
+}
+
+bool Table::is_claimed() const {
+  return std::ranges::any_of(claims_, [&](const SlotClaim& claim) {
+    return std::ranges::any_of(links_.all(),
+                               [&](const auto& entry) { return claims(claim, entry.second); });
+  });
+}
+
 bool Table::eligible(const Link& link) const {
-  if (!links_.counts(link) || link.index.value > traits_.max_ifindex) return false;
+  if (!links_.counts(link, key_.id) || link.index.value > traits_.max_ifindex) return false;
   if (!traits_.bind_needs_address) return true;
   return std::ranges::any_of(link.addresses,
                              [&](const Address& a) { return a.family() == key_.family; });
@@ -117,7 +146,7 @@ std::vector<const Link*> Table::admit(const std::vector<std::uint32_t>& order) {
     }
     if (!use.refused.empty()) report(use.refused, {}, rule_name());
     admitted.insert(admitted.end(), named.begin(), named.end());
-    auto meant = select([&](const Link& link) { return mentions(path, link); });
+    auto meant = select([&](const Link& link) { return mentions(id, link); });
     const std::size_t room = slots_.size() - admitted.size();
     std::string partial;
     if (meant.size() > room) {
@@ -129,7 +158,7 @@ std::vector<const Link*> Table::admit(const std::vector<std::uint32_t>& order) {
     admitted.insert(admitted.end(), meant.begin(), meant.end());
   }
   for (const SlotClaim& claim : claims_) {
-    for (const Link* link : select([&](const Link& l) { return matches(claim.pattern, l); })) {
+    for (const Link* link : select([&](const Link& l) { return claims(claim, l); })) {
       if (admitted.size() < slots_.size()) admitted.push_back(link);
     }
   }
@@ -169,27 +198,30 @@ std::vector<const Link*> Table::numbering(const std::vector<const Link*>& admitt
 }
 
 void Table::assign_slots() {
+  has_vrfs_ = links_.has_vrfs();
   const auto order = paths_in_order();
   const auto admitted = admit(order);
-  const auto each_path = [&](auto test) {
-    return std::ranges::any_of(order, [&](std::uint32_t path) { return test(rules_.paths[path]); });
-  };
+  const auto each_path = [&](auto test) { return std::ranges::any_of(order, test); };
   const auto claimed = [&](auto test) { return std::ranges::any_of(claims_, test); };
   const SlotTable::Rules rules{
       .mention =
           [&](const Link& link) {
-            return links_.is_enabled(link) &&
-                   (each_path([&](const Path& path) { return mentions(path, link); }) ||
-                    claimed([&](const SlotClaim& c) { return matches(c.pattern, link); }));
+            return links_.is_enabled(link, key_.id) &&
+                   (each_path([&](std::uint32_t path) { return mentions(path, link); }) ||
+                    claimed([&](const SlotClaim& c) { return claims(c, link); }));
           },
       .name_exactly =
           [&](const Link& link) {
-            return each_path([&](const Path& path) { return names_exactly(path, link); });
+            return each_path(
+                [&](std::uint32_t path) { return names_exactly(rules_.paths[path], link); });
           },
       .treat_alike =
           [&](const Link& a, const Link& b) {
-            return links_.ttl_threshold(a) == links_.ttl_threshold(b) &&
-                   !each_path([&](const Path& path) { return !treats_alike(path, a, b); });
+            return links_.ttl_threshold(a, key_.id) == links_.ttl_threshold(b, key_.id) &&
+                   in_same_vrf(a, b) &&
+                   links_.traffic_table(a, key_.family) == links_.traffic_table(b, key_.family) &&
+                   !each_path(
+                       [&](std::uint32_t path) { return !treats_alike(rules_.paths[path], a, b); });
           },
   };
   std::vector<Link> before;
@@ -200,7 +232,7 @@ void Table::assign_slots() {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Link& now = slots_[VifIndex{static_cast<std::uint16_t>(i)}].holder;
     if (now.name != before[i].name || now.altnames != before[i].altnames ||
-        now.loopback != before[i].loopback) {
+        now.loopback != before[i].loopback || !in_same_vrf(now, before[i])) {
       rematch_needed_ = true;
     }
     const bool same = before[i].index == now.index || before[i].name == now.name ||
@@ -213,7 +245,7 @@ void Table::assign_slots() {
 Table::PathSet Table::accepting_paths(const PathSet& paths, const Link& arrival) const {
   PathSet accepting;
   std::ranges::copy_if(paths, std::back_inserter(accepting), [&](std::uint32_t path) {
-    return uses_[path].refused.empty() && matches(rules_.paths[path].iif, arrival);
+    return uses_[path].refused.empty() && links_.accepts(rules_.paths[path], arrival, key_);
   });
   return accepting;
 }
@@ -238,10 +270,13 @@ MfcShape Table::shape_for(const std::vector<std::uint32_t>& paths, VifIndex arri
     for (const std::uint32_t path : paths) {
       const bool meant =
           std::ranges::any_of(rules_.paths[path].oifs, [&](const InterfacePattern& oif) {
-            // A wildcard never sends back where the packet came from; an explicit name does.
-            return matches(oif, holder) && !(oif.is_wildcard() && out == arrival);
+            if (!matches(oif, holder)) return false;
+            // A wildcard never sends back where the packet came from, nor to another VRF; an
+            // explicit name does.
+            return !oif.is_wildcard() ||
+                   (out != arrival && in_same_vrf(holder, slots_[arrival].holder));
           });
-      if (meant) shape.ttls[i] = traits_.ttl_thresholds ? links_.ttl_threshold(holder) : 1;
+      if (meant) shape.ttls[i] = traits_.ttl_thresholds ? links_.ttl_threshold(holder, key_.id) : 1;
     }
   }
   return shape;

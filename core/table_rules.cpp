@@ -145,16 +145,19 @@ void Table::exact_rules_changed(std::uint32_t id) {
 
 void Table::note_use(std::uint32_t rule) {
   const std::uint32_t path = rules_[rule].path;
+  ++rules_attached_;
   if (uses_.size() <= path) uses_.resize(path + 1);
   PathUse& use = uses_[path];
   ++use.rules;
-  if (rule >= use.first_rule) return;
-  use.first_rule = rule;
+  const std::uint32_t rank = rules_.rank(rule);
+  if (rank >= use.first_rule) return;
+  use.first_rule = rank;
   resolve_needed_ = true;  // it may get its slots earlier now
 }
 
 void Table::forget_use(std::uint32_t rule) {
   PathUse& use = uses_[rules_[rule].path];
+  --rules_attached_;
   if (--use.rules != 0) return;
   use = PathUse{};
   resolve_needed_ = true;  // slots may be free now
@@ -222,6 +225,7 @@ void Table::begin_replacing_rules() {
   }
   templates_.clear();
   template_lengths_.clear();
+  rules_attached_ = 0;
   replacing_rules_ = true;
   for (NativeGroup& group : native_groups_) group.rules = 0;
   for (PathUse& use : uses_) {

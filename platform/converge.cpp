@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "platform/converge.hpp"
 
+#include <utility>
+#include <variant>
+
 namespace mcast::platform {
 
 Result<void> read_links(Engine& engine, LinkSource& links, LinkSink& sink) {
@@ -11,17 +14,45 @@ Result<void> read_links(Engine& engine, LinkSource& links, LinkSink& sink) {
   return read;
 }
 
-std::size_t converge(Engine& engine, MrouteKernel& kernel, Milliseconds now,
-                     std::size_t max_steps) {
+namespace {
+
+Result<void> open_table(const Ports& ports, TableKey table) {
+  TableSocket socket = TRY(ports.keeper->open_table(table));
+  TRY(ports.kernel->adopt_table(std::move(socket)));
+  if (ports.opened) ports.opened(table);
+  return {};
+}
+
+Result<void> close_table(const Ports& ports, TableKey table) {
+  if (ports.closing) ports.closing(table);
+  ports.kernel->close_table(table);
+  return {};
+}
+
+}  // namespace
+
+Result<void> carry_out(const Ports& ports, const Op& op) {
+  if (const auto* open = std::get_if<OpenTable>(&op)) return open_table(ports, open->table);
+  if (const auto* close = std::get_if<CloseTable>(&op)) return close_table(ports, close->table);
+  const bool chooses_tables =
+      std::holds_alternative<AddMulticastRule>(op) || std::holds_alternative<DropMulticastRule>(op);
+  if (!chooses_tables) return ports.kernel->apply(op);
+  if (ports.multicast_rules == nullptr) {
+    return fail(ErrorCode::no_kernel_support, "this system has no multicast rules");
+  }
+  return ports.multicast_rules->apply(op);
+}
+
+std::size_t converge(Engine& engine, const Ports& ports, Milliseconds now, std::size_t max_steps) {
   for (const auto& [table, slot] : engine.slots_to_verify()) {
-    const auto bound = kernel.slot_is_bound(table, slot);
+    const auto bound = ports.kernel->slot_is_bound(table, slot);
     if (bound && !*bound) engine.slot_lost(table, slot);
   }
   std::size_t steps = 0;
   while (steps < max_steps) {
     const Plan plan = engine.plan(now);
     if (plan.empty()) break;
-    for (const Op& op : plan) engine.acknowledge(op, kernel.apply(op), now);
+    for (const Op& op : plan) engine.acknowledge(op, carry_out(ports, op), now);
     steps += plan.size();
   }
   return steps;

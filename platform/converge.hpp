@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 
 #include "core/engine.hpp"
 #include "platform/ports.hpp"
@@ -11,10 +12,23 @@ namespace mcast::platform {
 /// Passes on what waits about interfaces; `sink` has to hand it to the engine.
 Result<void> read_links(Engine& engine, LinkSource& links, LinkSink& sink);
 
+/// What steps are carried out with.
+struct Ports {
+  TableKeeper* keeper = nullptr;
+  MrouteKernel* kernel = nullptr;
+  MulticastRuleSocket* multicast_rules = nullptr;  ///< may be null: the system has none
+  /// Told around the life of a table that a plan opens and closes; may be empty.
+  std::function<void(TableKey)> opened = {};
+  std::function<void(TableKey)> closing = {};
+};
+
+/// Carries out one step with the port that it is for.
+Result<void> carry_out(const Ports& ports, const Op& op);
+
 /// Asks the engine for plans and carries them out until it has none left, or `max_steps` are done.
 /// Returns the number of steps done; fewer than `max_steps` means that the kernel is as intended,
 /// save for what waits for `Engine::next_deadline`.
-std::size_t converge(Engine& engine, MrouteKernel& kernel, Milliseconds now,
+std::size_t converge(Engine& engine, const Ports& ports, Milliseconds now,
                      std::size_t max_steps = static_cast<std::size_t>(-1));
 
 }  // namespace mcast::platform

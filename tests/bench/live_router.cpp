@@ -102,7 +102,8 @@ void LiveRouter::converge(platform::MrouteKernel& kernel) {
   // As the daemon does: what was put is trusted when no departure waits to be heard of.
   do {
     link_events_ = 0;
-    platform::converge(*engine_, kernel, now.count());
+    platform::converge(*engine_, {.keeper = platform_.keeper.get(), .kernel = &kernel},
+                       now.count());
     require(platform::read_links(*engine_, *platform_.links, *this));
   } while (link_events_ != 0);
 }

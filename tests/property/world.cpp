@@ -113,7 +113,8 @@ void World::finish() {
 
 void World::converge() {
   constexpr std::size_t kPatience = 10'000;
-  if (platform::converge(engine_, *saboteur_, now_, kPatience) >= kPatience) {
+  if (platform::converge(engine_, {.keeper = &kernel_, .kernel = saboteur_.get()}, now_,
+                         kPatience) >= kPatience) {
     throw Objection("the engine never runs out of steps");
   }
   saboteur_->plan_ended();

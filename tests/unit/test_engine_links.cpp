@@ -151,7 +151,8 @@ TEST_CASE("an output that went just before a put, unheard of, is back when the i
   // The kernel drops the output of the put without a word: its slot is gone.
   router.kernel.remove_link(router.kernel.find_link("eth1")->link.index);
   REQUIRE(router.engine.add_route(EngineOnFake::route({"eth0", "10.0.0.9", "239.1.1.1", "eth1"})));
-  platform::converge(router.engine, router.kernel, router.now);
+  platform::converge(router.engine, {.keeper = &router.kernel, .kernel = &router.kernel},
+                     router.now);
   REQUIRE(router.out(in, key).empty());
   router.settle();
   const Device back = router.add("eth1");

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Which routing tables there are, and which rule is in which: where the traffic of its inbound
+// interfaces goes, as long as it does.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
+
+#include "core/backoff.hpp"
+#include "core/engine_state.hpp"
+
+namespace mcast {
+namespace {
+
+constexpr std::array kFamilies{Family::ipv4, Family::ipv6};
+
+}  // namespace
+
+// --- Where rules belong --------------------------------------------------------------------------
+
+std::vector<TableId> Engine::State::tables_of(const Path& path, Family family) const {
+  if (path.domain.kind == Domain::Kind::table) return {path.domain.table};
+  if (path.domain.kind == Domain::Kind::vrf) {
+    const Link* vrf = links.find_vrf(path.domain.vrf);
+    return {vrf == nullptr ? kNoTable : vrf->vrf_table};
+  }
+  if (links.has_one_table()) return {links.default_table(family)};
+  std::set<TableId> found;
+  for (const auto& [index, link] : links.all()) {
+    if (matches(path.iif, link)) found.insert(links.traffic_table(link, family));
+  }
+  if (!found.empty()) return {found.begin(), found.end()};
+  if (path.iif.is_wildcard()) return {links.default_table(family)};
+  return {links.traffic_table_of_absent(path.iif.stem(), family)};
+}
+
+void Engine::State::note_path(std::uint32_t path) {
+  if (placements.size() <= path) placements.resize(path + std::size_t{1});
+  const Path& what = rules.paths[path];
+  placements[path] = {tables_of(what, Family::ipv4), tables_of(what, Family::ipv6)};
+}
+
+std::map<IfIndex, Engine::State::Routing> Engine::State::find_routing() const {
+  std::map<IfIndex, Routing> found;
+  if (links.has_one_table()) return found;
+  for (const auto& [index, link] : links.all()) {
+    found.emplace(index, Routing{.ipv4 = links.traffic_table(link, Family::ipv4),
+                                 .ipv6 = links.traffic_table(link, Family::ipv6),
+                                 .vrf = link.master_is_vrf ? link.master : IfIndex(),
+                                 .own_table = link.vrf_table,
+                                 .name = link.name,
+                                 .altnames = link.altnames});
+  }
+  return found;
+}
+
+void Engine::State::settle() {
+  if (!std::exchange(unsettled, false)) return;
+  auto before = std::exchange(routing, find_routing());
+  if (before == routing) return;
+  const bool rerouted = std::ranges::any_of(routing, [&](const auto& entry) {
+    const auto old = before.find(entry.first);
+    return old == before.end() ? before.empty() : !old->second.is_routed_as(entry.second);
+  });
+  if (rerouted || routing.empty()) {
+    for (const auto& [key, table] : tables) table->domains_changed();
+    memberships.all_links_changed();
+  }
+  for (std::uint32_t path = 0; path < rules.paths.bound(); ++path) {
+    const std::uint32_t first = rules.first_of_path(path);
+    if (first == kNone) continue;
+    const Placement old = std::exchange(placements[path], {});
+    note_path(path);
+    if (placements[path] == old) continue;
+    std::vector<std::uint32_t> originals;
+    for (std::uint32_t id = first; id != kNone; id = rules[id].next_of_path) {
+      if (rules[id].original == kNone) originals.push_back(id);
+    }
+    std::ranges::sort(originals);
+    for (const std::uint32_t id : originals) {
+      move(id, placements[path].of(rules[id].group.family()));
+    }
+  }
+}
+
+// --- Records in tables ---------------------------------------------------------------------------
+
+Table& Engine::State::table(TableKey key) {
+  auto& table = tables[key];
+  if (table == nullptr) {
+    const Table::Limits limits{.stop_filters = options.max_stop_filters,
+                               .learned = options.max_learned};
+    table = std::make_unique<Table>(key, traits.of(key.family), limits, links, rules, notices);
+    claim(*table);
+  }
+  return *table;
+}
+
+void Engine::State::place(std::uint32_t id) {
+  const Family family = rules[id].group.family();
+  const auto& where = placements[rules[id].path].of(family);
+  rules[id].table = where.front();
+  table({family, where.front()}).attach(id);
+  for (std::size_t i = 1; i < where.size(); ++i) add_copy(id, where[i]);
+}
+
+void Engine::State::unplace(std::uint32_t id) {
+  while (rules[id].next_copy != kNone) drop_copy(id, rules[id].next_copy);
+  table_of(rules[id]).detach(id);
+}
+
+void Engine::State::add_copy(std::uint32_t original, TableId where) {
+  Rule copy = rules[original];
+  copy.original = original;
+  copy.table = where;
+  rules.paths.add_reference(copy.path);
+  const std::uint32_t id = rules.add(copy);
+  rules[original].next_copy = id;
+  table({copy.group.family(), where}).attach(id);
+}
+
+void Engine::State::drop_copy(std::uint32_t original, std::uint32_t copy) {
+  std::uint32_t* link = &rules[original].next_copy;
+  while (*link != copy) link = &rules[*link].next_copy;
+  *link = rules[copy].next_copy;
+  table_of(rules[copy]).detach(copy);
+  rules.remove(copy);
+}
+
+/// What stays in a table is not touched there.
+void Engine::State::move(std::uint32_t id, const std::vector<TableId>& to) {
+  const Family family = rules[id].group.family();
+  std::vector<TableId> missing = to;
+  const auto keep = [&](std::uint32_t record) {
+    return std::erase(missing, rules[record].table) != 0;
+  };
+  const bool stays = keep(id);
+  for (std::uint32_t copy = rules[id].next_copy; copy != kNone;) {
+    const std::uint32_t next = rules[copy].next_copy;
+    if (!keep(copy)) drop_copy(id, copy);
+    copy = next;
+  }
+  if (!stays) {
+    table_of(rules[id]).detach(id);
+    if (missing.empty()) {
+      // All places are taken by copies: it takes over that of one of them.
+      missing.push_back(rules[rules[id].next_copy].table);
+      drop_copy(id, rules[id].next_copy);
+    }
+    rules[id].table = missing.back();
+    missing.pop_back();
+    table({family, rules[id].table}).attach(id);
+  }
+  for (const TableId where : missing) add_copy(id, where);
+}
+
+// --- Tables --------------------------------------------------------------------------------------
+
+void Engine::State::declare_tables(const Config& config) {
+  const auto is_automatic = [](const auto& line) {
+    return line.domain.kind == Domain::Kind::automatic;
+  };
+  default_always = config.tables.empty() && !config.auto_tables &&
+                   std::ranges::all_of(config.joins, is_automatic) &&
+                   std::ranges::all_of(config.interfaces, is_automatic);
+  for (std::uint32_t i = 0; default_always && i < config.paths.size(); ++i) {
+    default_always = is_automatic(config.paths[PathId{i}]);
+  }
+  links.declare_tables(config.tables);
+  for (const TableRule& rule : config.tables) {
+    for (const Family family : kFamilies) table({family, rule.id});
+  }
+  unsettled = true;
+}
+
+bool Engine::State::is_wanted(const Table& table) const {
+  const TableKey key = table.key();
+  if (key.id == kNoTable) return false;
+  if (table.has_rules()) return true;
+  if (key == default_table(key.family)) return default_always || table.is_claimed();
+  return std::ranges::count(links.declared_tables(), key.id, &TableRule::id) != 0;
+}
+
+void Engine::State::plan_opening(Plan& plan, Milliseconds now) {
+  for (const auto& [key, table] : tables) {
+    if (table->is_open() || !is_wanted(*table)) continue;
+    const Opening& opening = openings[key];
+    if (!opening.given_up && opening.retry_at <= now) plan.emplace_back(OpenTable{key});
+  }
+}
+
+void Engine::State::acknowledge(const OpenTable& op, const Result<void>& outcome,
+                                Milliseconds now) {
+  Opening& opening = openings[op.table];
+  Table& opened = table(op.table);
+  const std::string name =
+      fmt::format("{} table {}", to_string(op.table.family), op.table.id.value);
+  if (outcome) {
+    if (opening.failures != 0) {
+      notices.push_back({NoticeLevel::info, fmt::format("{}: open now", name)});
+    }
+    opening = {};
+    opened.opened();
+    note_all_routers();
+    return;
+  }
+  if (opened.why_not_open() != outcome.error().message) {
+    notices.push_back({NoticeLevel::error, outcome.error().message});
+  }
+  opened.lost(outcome.error().message);
+  opening.given_up = outcome.error().code == ErrorCode::no_kernel_support;
+  opening.retry_at = now + backoff(opening.failures++);
+}
+
+/// The kernel forgets what a table holds when it is closed.
+void Engine::State::plan_closing(Plan& plan) {
+  std::erase_if(tables, [&](const auto& entry) {
+    const auto& [key, table] = entry;
+    return !table->is_open() && !table->has_rules() && !is_wanted(*table) &&
+           key != default_table(key.family);
+  });
+  for (const auto& [key, table] : tables) {
+    if (table->is_open() && !is_wanted(*table)) plan.emplace_back(CloseTable{key});
+  }
+}
+
+void Engine::State::acknowledge(const CloseTable& op, const Result<void>& outcome) {
+  if (!outcome) {
+    notices.push_back({NoticeLevel::error, outcome.error().message});
+    return;
+  }
+  note_all_routers();
+  table(op.table).lost({});
+  openings.erase(op.table);
+  if (op.table != default_table(op.table.family)) tables.erase(op.table);
+}
+
+std::optional<Milliseconds> Engine::State::opening_deadline() const {
+  std::optional<Milliseconds> earliest;
+  for (const auto& [key, opening] : openings) {
+    const auto table = tables.find(key);
+    if (opening.given_up || opening.failures == 0 || table == tables.end()) continue;
+    if (table->second->is_open() || !is_wanted(*table->second)) continue;
+    if (!earliest || opening.retry_at < *earliest) earliest = opening.retry_at;
+  }
+  return earliest;
+}
+
+std::string Engine::State::name_of(TableId table) const {
+  const auto& declared = links.declared_tables();
+  const auto rule = std::ranges::find(declared, table, &TableRule::id);
+  if (rule != declared.end() && !rule->name.empty()) return rule->name;
+  const Link* vrf = links.find_vrf(table);
+  return vrf != nullptr ? vrf->name : std::string();
+}
+
+std::string Engine::State::why_nowhere(const Path& path) const {
+  const std::string& name = path.domain.vrf;
+  const Link* link = links.find(name);
+  if (link == nullptr) return fmt::format("VRF {} does not exist", name);
+  return fmt::format("{} is no VRF but {}", name,
+                     link->kind.empty() ? "an interface" : "a " + link->kind);
+}
+
+}  // namespace mcast
