@@ -58,11 +58,13 @@ bool same(const RouteRule& a, const RouteRule& b) {
 
 std::size_t hash_of(const JoinRule& rule) {
   const std::size_t flow = hash_of(rule.source.value_or(Prefix()), rule.group);
-  return combine(flow, std::hash<std::string>{}(rule.iif.stem()));
+  const std::size_t inbound = combine(flow, std::hash<std::string>{}(rule.iif.stem()));
+  return combine(inbound, std::hash<std::string>{}(rule.domain.vrf) + rule.domain.table.value);
 }
 
 bool same(const JoinRule& a, const JoinRule& b) {
-  return std::tie(a.iif, a.source, a.group) == std::tie(b.iif, b.source, b.group);
+  return std::tie(a.iif, a.source, a.group, a.domain) ==
+         std::tie(b.iif, b.source, b.group, b.domain);
 }
 
 /// Rules that come of a line which says more, and which has to stay.
@@ -186,13 +188,14 @@ class Checker {
                     place(lacks.where)));
   }
 
-  /// For each path a number that is equal where the inbound pattern is.
+  /// For each path a number that is equal where the inbound pattern and the domain are.
   [[nodiscard]] std::vector<std::uint32_t> inbound_numbers() const {
-    std::map<InterfacePattern, std::uint32_t> numbers;
+    std::map<std::pair<InterfacePattern, Domain>, std::uint32_t> numbers;
     std::vector<std::uint32_t> of_path;
     for (std::uint32_t id = 0; id < config_.paths.size(); ++id) {
       const auto next = static_cast<std::uint32_t>(numbers.size());
-      of_path.push_back(numbers.try_emplace(config_.paths[PathId(id)].iif, next).first->second);
+      const Path& path = config_.paths[PathId(id)];
+      of_path.push_back(numbers.try_emplace({path.iif, path.domain}, next).first->second);
     }
     return of_path;
   }
@@ -204,21 +207,23 @@ class Checker {
   };
 
   void settle_interfaces() {
-    std::map<InterfacePattern, Stated> stated;
-    std::map<std::tuple<InterfacePattern, std::optional<bool>, bool, std::optional<std::uint8_t>>,
+    std::map<std::pair<InterfacePattern, Domain>, Stated> stated;
+    std::map<std::tuple<InterfacePattern, Domain, std::optional<bool>, bool,
+                        std::optional<std::uint8_t>>,
              Location>
         lines;
     for (const InterfaceRule& rule : config_.interfaces) {
       const auto [first, added] = lines.try_emplace(
-          {rule.interface, rule.enable, rule.mrdisc, rule.ttl_threshold}, rule.where);
+          {rule.interface, rule.domain, rule.enable, rule.mrdisc, rule.ttl_threshold}, rule.where);
       if (added) {
-        compare(stated[rule.interface], rule);
+        compare(stated[{rule.interface, rule.domain}], rule);
       } else {
         warn(rule.where, "the same as {}; one of the lines can go", first->second);
       }
     }
     for (InterfaceRule& rule : config_.interfaces) {
-      if (!rule.enable) rule.enable = stated[rule.interface].disable == nullptr;
+      if (rule.enable) continue;
+      rule.enable = stated[{rule.interface, rule.domain}].disable == nullptr;
     }
   }
 
@@ -244,16 +249,41 @@ class Checker {
     }
   }
 
+  using Outputs = std::map<InterfacePattern, Location>;
+  struct OutputsByDomain {
+    std::map<Domain, Outputs> of;
+    Outputs all;
+  };
   /// Where IPv6 routes first use each outbound pattern.
-  [[nodiscard]] std::map<InterfacePattern, Location> ipv6_outputs() const {
+  [[nodiscard]] OutputsByDomain ipv6_outputs() const {
     std::vector<bool> done(config_.paths.size());
-    std::map<InterfacePattern, Location> outputs;
+    OutputsByDomain outputs;
     for (const RouteRule& rule : config_.routes) {
       if (done[rule.path.value] || rule.group.family() != Family::ipv6) continue;
       done[rule.path.value] = true;
-      for (const auto& oif : config_.paths[rule.path].oifs) outputs.try_emplace(oif, rule.where);
+      const Path& path = config_.paths[rule.path];
+      Outputs& own = outputs.of[path.domain];
+      for (const auto& oif : path.oifs) {
+        own.try_emplace(oif, rule.where);
+        outputs.all.try_emplace(oif, rule.where);
+      }
     }
     return outputs;
+  }
+
+  /// Where an IPv6 route first uses an interface that the line is about. Which tables a line of no
+  /// domain is about, the host decides.
+  static std::optional<Location> first_use(const OutputsByDomain& outputs,
+                                           const InterfaceRule& rule) {
+    if (rule.domain == Domain()) return overlapping(outputs.all, rule.interface);
+    std::optional<Location> first;
+    for (const Domain& domain : {Domain(), rule.domain}) {
+      const auto own = outputs.of.find(domain);
+      if (own == outputs.of.end()) continue;
+      const auto use = overlapping(own->second, rule.interface);
+      if (use && (!first || *use < *first)) first = use;
+    }
+    return first;
   }
 
   /// Kernels apply thresholds to IPv4 only.
@@ -265,7 +295,7 @@ class Checker {
     const auto outputs = ipv6_outputs();
     for (const InterfaceRule& rule : config_.interfaces) {
       if (!is_set(rule)) continue;
-      if (const auto use = overlapping(outputs, rule.interface)) {
+      if (const auto use = first_use(outputs, rule)) {
         if (!diagnostics_.keeps_warnings()) return diagnostics_.drop_warning();
         diagnostics_.warning(
             config_.files[rule.where.file], rule.where.line, 0,
@@ -277,7 +307,7 @@ class Checker {
   }
 
   /// The place of some pattern that can mean the same interface as this one.
-  static std::optional<Location> overlapping(const std::map<InterfacePattern, Location>& patterns,
+  static std::optional<Location> overlapping(const Outputs& patterns,
                                              const InterfacePattern& pattern) {
     const std::string& stem = pattern.stem();
     if (const auto same = patterns.find(pattern); same != patterns.end()) return same->second;

@@ -18,13 +18,20 @@ constexpr std::string_view kGroup = "group";
 constexpr std::string_view kTo = "to";
 constexpr std::string_view kExcept = "except";
 constexpr std::string_view kScope = "scope";
+constexpr std::string_view kTable = "table";
+constexpr std::string_view kVrf = "vrf";
 /// Words of a route that take no argument.
 constexpr std::string_view kJoin = "join";
 constexpr std::string_view kNative = "native";
 constexpr std::string_view kLearned = "learned";
 
+bool is_domain_keyword(std::string_view word) {
+  return word == kTable || word == kVrf;
+}
+
 bool is_clause_keyword(std::string_view word) {
-  return word == kFrom || word == kSource || word == kGroup || word == kTo;
+  return word == kFrom || word == kSource || word == kGroup || word == kTo ||
+         is_domain_keyword(word);
 }
 
 bool is_option(std::string_view word) {
@@ -46,7 +53,7 @@ const Word** ConfigParser::slot_of(Clauses& clauses, std::string_view keyword) {
   if (keyword == kFrom) return &clauses.from;
   if (keyword == kSource) return &clauses.source;
   if (keyword == kGroup) return &clauses.group;
-  return nullptr;
+  return slot_of(clauses.domain, keyword);
 }
 
 std::optional<ConfigParser::Clauses> ConfigParser::read_clauses(std::span<const Word> words) {
@@ -142,16 +149,19 @@ bool ConfigParser::take_argument(std::span<const Word> words, std::size_t at, co
     error(keyword, fmt::format("\"{}\" is given twice in one line", keyword.text));
     return false;
   }
-  const char* const what = keyword.text == kFrom ? "an interface name" : "an address";
+  const std::string_view what = keyword.text == kFrom    ? "an interface name"
+                                : keyword.text == kTable ? "the number or name of a table"
+                                : keyword.text == kVrf   ? "the name of a VRF"
+                                                         : "an address";
   if (at + 1 == words.size()) {
     error(keyword, fmt::format("\"{}\" needs {} after it", keyword.text, what));
     return false;
   }
   const Word& argument = words[at + 1];
   // An interface may be called like a keyword; then another keyword follows it.
-  const bool could_be_name =
-      keyword.text == kFrom && (!is_clause_keyword(argument.text) ||
-                                (at + 2 < words.size() && is_keyword(words[at + 2].text)));
+  const bool could_be_name = (keyword.text == kFrom || keyword.text == kVrf) &&
+                             (!is_clause_keyword(argument.text) ||
+                              (at + 2 < words.size() && is_keyword(words[at + 2].text)));
   if (is_keyword(argument.text) && !could_be_name) {
     error(argument,
           fmt::format("\"{}\" needs {} after it, not \"{}\"", keyword.text, what, argument.text));
@@ -190,6 +200,7 @@ bool ConfigParser::check_misplaced(const Clauses& clauses, std::span<const Word>
   bool meant = looks_like_address(next);
   if (word.text == kScope) meant = looks_like_comparison(next);
   if (word.text == kFrom) meant = meant || (clauses.from == nullptr && !next.empty());
+  if (is_domain_keyword(word.text)) meant = !next.empty();
   if (!meant) return true;
   error(word, fmt::format("\"{}\" comes too late: \"to\" takes the rest of the line as interfaces; "
                           "move it before \"to\"",
@@ -202,7 +213,7 @@ void ConfigParser::unexpected_word(const Clauses& clauses, const Word& statement
   const bool routes = statement.text == "mroute";
   const auto prefix = Prefix::parse(word.text);
   const bool group = prefix && prefix->address().is_multicast();
-  std::vector<std::string_view> keywords = {kFrom, kSource, kGroup};
+  std::vector<std::string_view> keywords = {kFrom, kSource, kGroup, kTable, kVrf};
   if (routes) keywords.insert(keywords.end(), {kTo, kExcept, kScope, kJoin, kNative, kLearned});
   const auto match = closest_match(word.text, keywords);
   const bool name = !looks_like_address(word.text);
@@ -225,8 +236,8 @@ void ConfigParser::unexpected_word(const Clauses& clauses, const Word& statement
   } else if (name && routes && clauses.group != nullptr) {
     reason = "unexpected; write \"to\" before the outbound interfaces";
   } else {
-    reason = routes ? "unexpected; source, except, group, scope or to can stand here"
-                    : "unexpected; source or group can stand here";
+    reason = routes ? "unexpected; source, except, group, scope, table, vrf or to can stand here"
+                    : "unexpected; source, group, table or vrf can stand here";
   }
   error(word, fmt::format("{}: {}", in_quotes(word.text), reason));
 }

@@ -34,6 +34,7 @@ std::string escape_glob(std::string_view text) {
 
 ParsedConfig ConfigParser::run(const std::string& path) {
   parse_file(path, nullptr);
+  settle_tables();
   settle_any_source();
   if (!diagnostics_.full()) check_config(result_.config, diagnostics_);
   result_.config.routes.shrink_to_fit();

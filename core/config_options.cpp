@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -237,7 +238,8 @@ void ConfigParser::add_route(const Clauses& clauses, const Flow& flow, PathId pa
                     .path = path,
                     .where = where});
   if (exceptions.sources.empty() && exceptions.groups.empty()) return;
-  const PathId stop = result_.config.paths.intern({result_.config.paths[path].iif, {}});
+  const Path& forwarding = result_.config.paths[path];
+  const PathId stop = result_.config.paths.intern({forwarding.iif, {}, forwarding.domain});
   const auto leave_out = [&](const Prefix& from, const Prefix& to) {
     routes.push_back({.source = from,
                       .group = to,
@@ -286,9 +288,10 @@ void ConfigParser::settle_any_source() {
       chosen_, [&](std::uint32_t number) { return config.routes[number].native; });
   if (!config.native_by_default && !some_native) return;
 
-  using Route = std::pair<Address, InterfacePattern>;
+  using Route = std::tuple<Address, InterfacePattern, Domain>;
   const auto route_of = [&](const RouteRule& rule) {
-    return Route{rule.group.address(), config.paths[rule.path].iif};
+    const Path& path = config.paths[rule.path];
+    return Route{rule.group.address(), path.iif, path.domain};
   };
   std::map<Route, const RouteRule*> said;
   std::set<Route> with_ranges;  // sources that the kernel would have to ask about

@@ -35,28 +35,31 @@ void ConfigParser::parse_line(std::span<const Word> words) {
   if (keyword == "phyint") return parse_phyint(words);
   if (keyword == "include") return parse_include(words);
   if (keyword == "any-source") return parse_any_source(words);
+  if (keyword == "table") return parse_table(words);
+  if (keyword == "tables") return parse_tables(words);
 
-  const auto match =
-      closest_match(keyword, {"phyint", "mgroup", "ssmgroup", "mroute", "any-source", "include"});
+  const auto match = closest_match(keyword, {"phyint", "mgroup", "ssmgroup", "mroute", "any-source",
+                                             "table", "tables", "include"});
   error(words[0], fmt::format("{}: no such keyword{}", in_quotes(keyword),
                               match ? did_you_mean(*match)
-                                    : "; a line begins with phyint, mgroup, mroute, any-source or "
-                                      "include"));
+                                    : "; a line begins with phyint, mgroup, mroute, any-source, "
+                                      "table, tables or include"));
 }
 
 void ConfigParser::parse_mroute(std::span<const Word> words) {
   const auto clauses = read_clauses(words);
   if (!clauses) return;
   const auto flow = read_flow(*clauses, words[0]);
-  const auto path = read_path(*clauses, words[0]);
-  if (!flow || !path) return;
+  const auto domain = flow ? read_domain(clauses->domain, flow->group.family()) : Domain();
+  const auto path = read_path(*clauses, words[0], domain.value_or(Domain()));
+  if (!flow || !domain || !path) return;
   if (is_never_forwarded(flow->group)) {
     warning(*clauses->group, never_forwarded(clauses->group->text));
   }
   const auto exceptions = read_exceptions(*clauses, *flow);
   if (!exceptions || !check_options(*clauses, *flow, *exceptions)) return;
   add_route(*clauses, *flow, *path, where(words[0]), *exceptions);
-  if (clauses->join != nullptr) add_join(*clauses, *flow, words[0], true);
+  if (clauses->join != nullptr) add_join(*clauses, *flow, *domain, words[0], true);
 }
 
 void ConfigParser::parse_mgroup(std::span<const Word> words) {
@@ -67,12 +70,15 @@ void ConfigParser::parse_mgroup(std::span<const Word> words) {
   if (const auto iif = interface_word(clauses->from->text); !iif) {
     return error(*clauses->from, iif.error().message);
   }
-  if (flow) add_join(*clauses, *flow, words[0], false);
+  if (!flow) return;
+  if (const auto domain = read_domain(clauses->domain, flow->group.family())) {
+    add_join(*clauses, *flow, *domain, words[0], false);
+  }
 }
 
 /// The words have been checked; prefixes may still stand for more joins than anybody wants.
-void ConfigParser::add_join(const Clauses& clauses, const Flow& flow, const Word& statement,
-                            bool by_route) {
+void ConfigParser::add_join(const Clauses& clauses, const Flow& flow, const Domain& domain,
+                            const Word& statement, bool by_route) {
   const std::uint64_t count = join_count(flow.source, flow.group);
   if (count > kMaxJoinsPerRule) {
     return error(*clauses.group, too_many_joins(clauses.group->text));
@@ -87,7 +93,8 @@ void ConfigParser::add_join(const Clauses& clauses, const Flow& flow, const Word
                                   .source = flow.source,
                                   .group = flow.group,
                                   .where = where(statement),
-                                  .by_route = by_route});
+                                  .by_route = by_route,
+                                  .domain = domain});
 }
 
 std::optional<ConfigParser::Flow> ConfigParser::read_flow(const Clauses& clauses,
@@ -131,19 +138,23 @@ bool ConfigParser::require_from(const Clauses& clauses, const Word& statement) {
   return false;
 }
 
-std::optional<PathId> ConfigParser::read_path(const Clauses& clauses, const Word& statement) {
+std::optional<PathId> ConfigParser::read_path(const Clauses& clauses, const Word& statement,
+                                              const Domain& domain) {
   if (!require_from(clauses, statement)) return std::nullopt;
   path_text_ = clauses.from->text;
   for (const Word& oif : clauses.oifs) {
     path_text_ += ' ';
     path_text_ += oif.text;
   }
+  // No word holds a line feed.
+  if (clauses.domain.table != nullptr) (path_text_ += "\nt") += clauses.domain.table->text;
+  if (clauses.domain.vrf != nullptr) (path_text_ += "\nv") += clauses.domain.vrf->text;
   if (path_text_ == last_path_text_ && !last_path_.has_warnings) return last_path_.id;
   const auto known = known_paths_.find(std::string_view(path_text_));
   if (known != known_paths_.end() && !known->second.has_warnings) {
     last_path_ = known->second;
   } else {
-    const auto built = build_path(clauses);
+    const auto built = build_path(clauses, domain);
     if (!built) return std::nullopt;
     last_path_ = *built;
     known_paths_.insert_or_assign(path_text_, last_path_);
@@ -152,8 +163,9 @@ std::optional<PathId> ConfigParser::read_path(const Clauses& clauses, const Word
   return last_path_.id;
 }
 
-std::optional<ConfigParser::KnownPath> ConfigParser::build_path(const Clauses& clauses) {
-  Path path;
+std::optional<ConfigParser::KnownPath> ConfigParser::build_path(const Clauses& clauses,
+                                                                const Domain& domain) {
+  Path path{.iif = {}, .oifs = {}, .domain = domain};
   KnownPath known;
   const std::size_t errors = diagnostics_.errors();
   if (auto iif = interface_word(clauses.from->text)) {
@@ -186,7 +198,16 @@ std::optional<ConfigParser::KnownPath> ConfigParser::build_path(const Clauses& c
 
 void ConfigParser::parse_phyint(std::span<const Word> words) {
   static constexpr auto kOptions = {"enable", "disable", "mrdisc", "ttl-threshold"};
-  if (words.size() < 2 || std::ranges::find(kOptions, words[1].text) != kOptions.end()) {
+  const auto is_option = [&](std::size_t at) {
+    return std::ranges::find(kOptions, words[at].text) != kOptions.end();
+  };
+  DomainWords domain_words;
+  const auto is_domain = [&](std::size_t at) {
+    return slot_of(domain_words, words[at].text) != nullptr;
+  };
+  // An interface may be called "vrf", but what follows it is then no name.
+  if (words.size() < 2 || is_option(1) ||
+      (is_domain(1) && words.size() > 2 && !is_option(2) && !is_domain(2))) {
     return error(words[0], "phyint needs an interface name after it");
   }
   auto pattern = interface_word(words[1].text);
@@ -195,14 +216,20 @@ void ConfigParser::parse_phyint(std::span<const Word> words) {
   rule.interface = std::move(*pattern);
   rule.where = where(words[0]);
   for (std::size_t at = 2; at < words.size(); ++at) {
-    if (!read_phyint_word(words, at, rule)) return;
+    if (!read_phyint_word(words, at, rule, domain_words)) return;
   }
+  auto domain = read_domain(domain_words, std::nullopt);
+  if (!domain) return;
+  rule.domain = std::move(*domain);
   result_.config.interfaces.push_back(std::move(rule));
 }
 
 bool ConfigParser::read_phyint_word(std::span<const Word> words, std::size_t& at,
-                                    InterfaceRule& rule) {
+                                    InterfaceRule& rule, DomainWords& domain) {
   const Word& word = words[at];
+  if (const Word** slot = slot_of(domain, word.text)) {
+    return take_argument(words, at++, slot);
+  }
   if (word.text == "enable" || word.text == "disable") {
     const bool enable = word.text == "enable";
     if (rule.enable && *rule.enable != enable) {
@@ -217,12 +244,20 @@ bool ConfigParser::read_phyint_word(std::span<const Word> words, std::size_t& at
     return true;
   }
   if (word.text != "ttl-threshold") {
-    const auto match = closest_match(word.text, {"enable", "disable", "mrdisc", "ttl-threshold"});
+    const auto match =
+        closest_match(word.text, {"enable", "disable", "mrdisc", "ttl-threshold", "table", "vrf"});
     error(word, fmt::format("{}: no such keyword{}", in_quotes(word.text),
                             match ? did_you_mean(*match)
-                                  : "; enable, disable, mrdisc or ttl-threshold can stand here"));
+                                  : "; enable, disable, mrdisc, ttl-threshold, table or vrf can "
+                                    "stand here"));
     return false;
   }
+  return read_threshold(words, at, rule);
+}
+
+bool ConfigParser::read_threshold(std::span<const Word> words, std::size_t& at,
+                                  InterfaceRule& rule) {
+  const Word& word = words[at];
   if (rule.ttl_threshold) {
     error(word, "\"ttl-threshold\" is given twice in one line");
     return false;

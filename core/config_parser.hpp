@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,6 +24,11 @@ class ConfigParser {
   [[nodiscard]] ParsedConfig run(const std::string& path);
 
  private:
+  /// The words after `table` and `vrf`; null where the keyword is absent.
+  struct DomainWords {
+    const Word* table = nullptr;
+    const Word* vrf = nullptr;
+  };
   /// The words of an mroute or mgroup line by their keyword; null where the keyword is absent.
   struct Clauses {
     const Word* from = nullptr;
@@ -34,6 +40,7 @@ class ConfigParser {
     const Word* join = nullptr;
     const Word* native = nullptr;
     const Word* learned = nullptr;
+    DomainWords domain;
     std::span<const Word> oifs;
   };
   struct Flow {
@@ -51,6 +58,12 @@ class ConfigParser {
   struct OpenFile {
     std::uint32_t file = 0;
     std::string key;  ///< its path without "." and "..", to tell files apart by
+  };
+  /// The name of a table, used before a line declared it; it stands for a number that no table has.
+  struct EarlyName {
+    std::string text;
+    std::uint32_t file = 0;
+    Word at;  ///< without its text
   };
   /// A path met before, by its text, so that equal lines need no second look at it.
   struct KnownPath {
@@ -86,6 +99,22 @@ class ConfigParser {
   void unexpected_word(const Clauses& clauses, const Word& statement, const Word& word);
   std::optional<Flow> read_flow(const Clauses& clauses, const Word& statement);
 
+  // config_tables.cpp
+  static const Word** slot_of(DomainWords& words, std::string_view keyword);
+  /// None after an error. Without a family the line is about both.
+  std::optional<Domain> read_domain(const DomainWords& words, std::optional<Family> family);
+  std::optional<TableId> read_table(const Word& word, std::optional<Family> family);
+  void parse_table(std::span<const Word> words);
+  bool read_table_clause(std::span<const Word> words, std::size_t& at, TableRule& rule);
+  bool read_table_name(std::span<const Word> words, std::size_t& at, TableRule& rule);
+  bool read_claims(std::span<const Word> words, TableRule& rule);
+  void add_table(std::span<const Word> words, TableRule rule);
+  void parse_tables(std::span<const Word> words);
+  std::optional<AutoTables> read_range(const Word& word);
+  void settle_tables();
+  std::vector<TableId> early_numbers();
+  void check_auto_tables();
+
   // config_options.cpp
   std::optional<Exceptions> read_exceptions(const Clauses& clauses, const Flow& flow);
   bool read_excepted(const Clauses& clauses, const Flow& flow, std::vector<Prefix>& sources);
@@ -97,12 +126,16 @@ class ConfigParser {
   bool check_native(const Word& native, const Flow& flow, const Exceptions& exceptions);
   void add_route(const Clauses& clauses, const Flow& flow, PathId path, Location where,
                  const Exceptions& exceptions);
-  void add_join(const Clauses& clauses, const Flow& flow, const Word& statement, bool by_route);
+  void add_join(const Clauses& clauses, const Flow& flow, const Domain& domain,
+                const Word& statement, bool by_route);
   void settle_any_source();
 
-  std::optional<PathId> read_path(const Clauses& clauses, const Word& statement);
-  std::optional<KnownPath> build_path(const Clauses& clauses);
-  bool read_phyint_word(std::span<const Word> words, std::size_t& at, InterfaceRule& rule);
+  std::optional<PathId> read_path(const Clauses& clauses, const Word& statement,
+                                  const Domain& domain);
+  std::optional<KnownPath> build_path(const Clauses& clauses, const Domain& domain);
+  bool read_phyint_word(std::span<const Word> words, std::size_t& at, InterfaceRule& rule,
+                        DomainWords& domain);
+  bool read_threshold(std::span<const Word> words, std::size_t& at, InterfaceRule& rule);
 
   /// Reads and parses one file; `by` is the word that includes it, null for the top level.
   void parse_file(const std::string& path, const Word* by);
@@ -134,6 +167,15 @@ class ConfigParser {
   std::optional<AnySource> any_source_;
   /// Numbers of the routes that say `native` or `learned`, ascending.
   std::vector<std::uint32_t> chosen_;
+
+  std::map<TableId, Location> declared_;
+  std::map<std::string, TableId, std::less<>> table_names_;
+  std::map<InterfacePattern, Location> claimed_;  ///< by the `iif` of a table
+  std::vector<EarlyName> early_names_;
+  std::unordered_map<std::string, TableId, TextHash, std::equal_to<>> early_numbers_;
+  std::map<TableId, Location> written_;  ///< numbers after `table` on other lines, where first
+  Word auto_range_;                      ///< without its text
+
   std::size_t exceptions_ = 0;  ///< rules that came of `except` and `scope` so far
   std::uint64_t joins_ = 0;     ///< that all lines so far stand for
 };

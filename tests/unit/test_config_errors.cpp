@@ -54,13 +54,11 @@ TEST_CASE("a misspelt keyword gets a suggestion") {
 TEST_CASE("a word that resembles nothing is told what can stand there") {
   check_each({
       {"interface eth0",
-       R"(1: "interface": no such keyword; a line begins with phyint, mgroup, mroute, any-source or include)"},
-      {"table 5",
-       R"(1: "table": no such keyword; a line begins with phyint, mgroup, mroute, any-source or include)"},
+       R"(1: "interface": no such keyword; a line begins with phyint, mgroup, mroute, any-source, table, tables or include)"},
       {"mroute from eth0 eth1 group 225.1.2.3",
-       R"(18: "eth1": unexpected; source, except, group, scope or to can stand here)"},
+       R"(18: "eth1": unexpected; source, except, group, scope, table, vrf or to can stand here)"},
       {"phyint eth0 eth1",
-       R"(13: "eth1": no such keyword; enable, disable, mrdisc or ttl-threshold can stand here)"},
+       R"(13: "eth1": no such keyword; enable, disable, mrdisc, ttl-threshold, table or vrf can stand here)"},
   });
 }
 
@@ -191,7 +189,7 @@ TEST_CASE("bytes that a terminal must not see are escaped") {
   CHECK(
       say("\x1b[2J") ==
       Lines{
-          R"(f:1:1: "\x1b[2J": no such keyword; a line begins with phyint, mgroup, mroute, any-source or include)"});
+          R"(f:1:1: "\x1b[2J": no such keyword; a line begins with phyint, mgroup, mroute, any-source, table, tables or include)"});
   const auto lines = say(std::string(100000, 'x'));
   REQUIRE(lines.size() == 1);
   CHECK(lines[0].size() < 400);
