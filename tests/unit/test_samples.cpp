@@ -42,7 +42,7 @@ std::string without_comment_marks(const std::string& path) {
 TEST_CASE("every sample is valid and draws no warning") {
   platform::PosixFileReader reader;
   const auto paths = samples();
-  CHECK(paths.size() >= 5);
+  CHECK(paths.size() >= 10);
   for (const auto& path : paths) {
     CAPTURE(path);
     CHECK(lines_of(parse_config(reader, path)) == std::vector<std::string>{});
@@ -64,9 +64,11 @@ TEST_CASE("the examples of the sample configuration are valid") {
   const ParsedConfig parsed =
       mcast::testing::parse_text(without_comment_marks(MCASTD_SAMPLES "/mcastd.conf"));
   CHECK(lines_of(parsed) == std::vector<std::string>{});
-  REQUIRE(parsed.config.routes.size() == 8);
+  REQUIRE(parsed.config.routes.size() == 10);
   const Path& continued = parsed.config.paths[parsed.config.routes[3].path];
   CHECK(continued.oifs.size() == 4);
   CHECK(parsed.config.joins.size() == 4);
   CHECK(parsed.config.interfaces.size() == 3);
+  CHECK(parsed.config.tables.size() == 1);
+  CHECK(parsed.config.auto_tables);
 }
