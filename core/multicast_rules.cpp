@@ -38,7 +38,7 @@ std::string describe_collision(const MulticastRule& rule, const KernelMulticastR
                               fate, other.priority, rule.interface);
   }
   return text +
-         fmt::format("a rule of priority {} made by \"{}\" {}; remove it with ip{} mrule del {}",
+         fmt::format("a rule of priority {} (protocol {}) {}; remove it with ip{} mrule del {}",
                      other.priority, other.made_by, fate,
                      rule.table.family == Family::ipv4 ? "" : " -6", other.words);
 }
@@ -159,9 +159,7 @@ void MulticastRules::failed(const Op& op, const MulticastRule& rule, const Error
                             Milliseconds now) {
   std::string& known = failures_[rule];
   const std::string before = std::exchange(known, error.message);
-  // Of a rule of somebody else in its place the collision has told more.
-  const bool is_told = error.code == ErrorCode::already_exists && told_collisions_.contains(rule);
-  if (before != known && !is_told) {
+  if (before != known) {
     notices_.push_back(
         {NoticeLevel::error, fmt::format("cannot {}: {}", to_string(op), error.message)});
   }
@@ -185,7 +183,6 @@ std::optional<Milliseconds> MulticastRules::next_deadline() const {
 
 bool MulticastRules::is_in_the_way(const Foreign& foreign, const MulticastRule& rule) const {
   const std::uint32_t ours = priority_of(rule.match);
-  if (foreign.rule.rule == rule) return foreign.rule.priority == ours;
   if (foreign.rule.rule.table == rule.table || foreign.rule.priority > ours) return false;
   if (foreign.rule.priority < ours) return true;
   const auto held = held_.find(rule);

@@ -107,7 +107,7 @@ struct KernelMulticastRule {
   std::uint32_t priority = 0;
   /// It is as we make them, protocol and priority included; another instance's are too.
   bool ours = false;
-  /// rtnetlink's protocol that made it, for messages: "static", "kernel", "protocol 77".
+  /// rtnetlink's protocol of its maker, for messages: "static", "kernel", "77".
   std::string made_by;
   /// As words of `ip mrule add` and `ip mrule del`: "iif eth0 table 10 pref 800".
   std::string words;

@@ -313,13 +313,14 @@ TEST_CASE("a rule of somebody else that comes first is named with its remedy") {
   CHECK(collides(foreign(rule(5, "a"), 100), rule(10, "a")));
   CHECK(host.rules.collisions({rule(10, "a")}) ==
         Lines{"a: IPv4 packets that arrive on it are to go to table 10, but a rule of priority 100 "
-              "made by \"static\" takes them to table 5; remove it with ip mrule del iif a table 5 "
+              "(protocol static) takes them to table 5; remove it with ip mrule del iif a table 5 "
               "pref 100"});
   CHECK(collides(foreign(rule(5, ""), 100), rule(10, "a")));
   CHECK(collides(foreign(rule(0, "a"), 100), rule(10, "a")));
   CHECK(collides(foreign(rule(5, "a"), 800), rule(10, "a")));
-  CHECK(collides(foreign(rule(10, "a"), 800), rule(10, "a")));
-  CHECK_FALSE(collides(foreign(rule(10, "a"), 100), rule(10, "a")));  // to the same end
+  // To the same end, and the kernel takes them for different rules.
+  CHECK_FALSE(collides(foreign(rule(10, "a"), 800), rule(10, "a")));
+  CHECK_FALSE(collides(foreign(rule(10, "a"), 100), rule(10, "a")));
   CHECK_FALSE(collides(foreign(rule(10, "a"), 900), rule(10, "a")));
   CHECK_FALSE(collides(foreign(rule(5, "a"), 801), rule(10, "a")));
   CHECK(collides(foreign(rule(5, "a", Match::sent), 801), rule(10, "a", Match::sent)));
@@ -355,21 +356,4 @@ TEST_CASE("collisions are told when they begin and when they end") {
   host.hear();
   CHECK(host.told() == Lines{"no other rule takes what arrives on a any more"});
   CHECK(host.rules.problem({Family::ipv4, TableId(10)}, "a").empty());
-}
-
-TEST_CASE("an identical rule of somebody else is told once, and replaced when it goes") {
-  Host host;
-  host.kernel = {foreign(rule(10, "a"), 800)};
-  host.refuse = [&](const Op&) -> Result<void> {
-    if (host.kernel.empty()) return {};
-    return fail(ErrorCode::already_exists, "there is such a rule");
-  };
-  host.hear();
-  host.rules.set_wanted({rule(10, "a")});
-  CHECK(host.settle().size() == 1);
-  CHECK(host.told().size() == 1);
-  host.kernel.clear();
-  host.now = host.rules.next_deadline().value();
-  CHECK(host.settle() == Lines{add("arrives on a", 10)});
-  CHECK(host.kernel == std::vector{own(rule(10, "a"))});
 }
