@@ -49,15 +49,20 @@ class TableKeeper {
 class MulticastRuleSocket {
  public:
   virtual ~MulticastRuleSocket() = default;
-  /// Carries out AddMulticastRule or DropMulticastRule. Dropping what is not there succeeds, as
-  /// does adding what is there and ours; the same rule of another maker is already_exists.
+  /// Carries out AddMulticastRule or DropMulticastRule. What is so already succeeds, and rules of
+  /// other makers stay as they are, identical ones included.
   virtual Result<void> apply(const Op& op) = 0;
   /// In the order in which the kernel asks them, of both families: those that take all packets of
   /// one interface or of every one. What takes only some of them (fwmark) is left out, as is what
   /// takes those of VRFs. One that takes packets that arrive and that are sent is listed twice.
   virtual Result<std::vector<KernelMulticastRule>> list() = 0;
-  /// Whether another program has this table; if not, its rules are of one that has died.
+  /// Whether another program has this table; if not, its rules are of one that has died. Not to be
+  /// asked about tables of this process, which are found held.
   virtual bool is_held_elsewhere(TableKey table) = 0;
+  /// Readable when rules have changed.
+  [[nodiscard]] virtual int descriptor() const = 0;
+  /// Reads all that waits: whether somebody else has changed multicast rules, or may have.
+  virtual bool read_changes() = 0;
 };
 
 /// What has come from a table socket since it was opened.

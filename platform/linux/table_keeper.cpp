@@ -15,6 +15,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <expected>
+#include <utility>
 
 #include "core/traits.hpp"
 #include "platform/linux/mroute_error.hpp"
@@ -131,40 +133,66 @@ Result<void> check_id(TableKey table) {
               fmt::format("{}: table ids go from 1 to {}", describe(table), most));
 }
 
+/// A call that failed and its errno.
+struct Refusal {
+  MrouteCall call;
+  int error;
+};
+
+/// A socket that may become the table's owner.
+std::expected<UniqueFd, Refusal> open_socket(Family family) {
+  const bool v4 = family == Family::ipv4;
+  const int protocol = v4 ? int{IPPROTO_IGMP} : int{IPPROTO_ICMPV6};
+  UniqueFd fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+  if (!fd) return std::unexpected(Refusal{MrouteCall::open_socket, errno});
+  return fd;
+}
+
+std::expected<void, Refusal> take_table(int fd, TableKey table) {
+  const int level = level_of(table.family);
+  // Not for the default table: MRT_TABLE needs CAP_NET_ADMIN and kernels with several tables.
+  if (table.id != linux_traits().of(table.family).default_table &&
+      !set_option(fd, level, MRT_TABLE, table.id.value)) {
+    return std::unexpected(Refusal{MrouteCall::set_table, errno});
+  }
+  if (!set_option(fd, level, MRT_INIT, 1)) {
+    return std::unexpected(Refusal{MrouteCall::init, errno});
+  }
+  return {};
+}
+
+Error describe_refusal(const Refusal& refusal, TableKey table) {
+  if (refusal.call == MrouteCall::init && refusal.error == EADDRINUSE) {
+    return table_in_use(table, refusal.error);
+  }
+  return mroute_error(refusal.call, table.family, refusal.error, describe(table));
+}
+
 class LinuxTableKeeper final : public TableKeeper {
  public:
   Result<TableSocket> open_table(TableKey table) override {
     TRY(check_id(table));
-    const bool v4 = table.family == Family::ipv4;
-    const int protocol = v4 ? int{IPPROTO_IGMP} : int{IPPROTO_ICMPV6};
-    UniqueFd fd(
-        ::socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
-    const auto failed = [&](MrouteCall call) {
-      const int error = errno;
-      return std::unexpected(mroute_error(call, table.family, error, describe(table)));
+    const auto failed = [&](const Refusal& refusal) {
+      return std::unexpected(describe_refusal(refusal, table));
     };
-    if (!fd) return failed(MrouteCall::open_socket);
-    if (!keep_only_upcalls(fd.get(), table.family)) return failed(MrouteCall::set_option);
-    enlarge_receive_buffer(fd.get());
-
-    const int level = level_of(table.family);
-    // Not for the default table: MRT_TABLE needs CAP_NET_ADMIN and kernels with several tables.
-    if (table.id != linux_traits().of(table.family).default_table &&
-        !set_option(fd.get(), level, MRT_TABLE, table.id.value)) {
-      return failed(MrouteCall::set_table);
-    }
-    if (!set_option(fd.get(), level, MRT_INIT, 1)) {
-      const int error = errno;
-      if (error == EADDRINUSE) return std::unexpected(table_in_use(table, error));
-      return std::unexpected(mroute_error(MrouteCall::init, table.family, error, describe(table)));
-    }
-    flush_leftovers(fd.get(), table.family);
-    enable_wrong_vif_reports(fd.get(), table.family);
-    return TableSocket{table, std::move(fd)};
+    auto fd = open_socket(table.family);
+    if (!fd) return failed(fd.error());
+    if (!keep_only_upcalls(fd->get(), table.family)) return failed({MrouteCall::set_option, errno});
+    enlarge_receive_buffer(fd->get());
+    if (const auto taken = take_table(fd->get(), table); !taken) return failed(taken.error());
+    flush_leftovers(fd->get(), table.family);
+    enable_wrong_vif_reports(fd->get(), table.family);
+    return TableSocket{table, *std::move(fd)};
   }
 };
 
 }  // namespace
+
+bool is_table_held(TableKey table) {
+  const auto fd = open_socket(table.family);
+  // What cannot be found out counts as held: nothing of it will be touched.
+  return !fd || !take_table(fd->get(), table);
+}
 
 std::unique_ptr<TableKeeper> make_table_keeper() {
   return std::make_unique<LinuxTableKeeper>();

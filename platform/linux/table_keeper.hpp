@@ -11,4 +11,8 @@ namespace mcast::platform {
 /// CAP_NET_RAW, others CAP_NET_ADMIN as well.
 [[nodiscard]] std::unique_ptr<TableKeeper> make_table_keeper();
 
+/// Whether a program has this table, this one included. The kernel tells only one who would take
+/// it; what is taken for that is given back at once, and it held nothing.
+[[nodiscard]] bool is_table_held(TableKey table);
+
 }  // namespace mcast::platform

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <stdexcept>
 
 #include "tests/contract/kernel_under_test.hpp"
 #include "tests/fake/fake_kernel.hpp"
@@ -15,6 +16,18 @@ class FakeUnderTest final : public KernelUnderTest {
   platform::MrouteKernel& kernel() override { return kernel_; }
   platform::LinkSource& links() override { return kernel_; }
   void await_event() override {}
+
+  platform::MulticastRuleSocket& rules() override { return kernel_; }
+  void add_foreign_rule(const MulticastRule& rule, std::uint32_t priority) override {
+    kernel_.add_foreign_rule(rule, priority);
+  }
+  void remove_foreign_rule(const MulticastRule& rule, std::uint32_t priority) override {
+    kernel_.remove_foreign_rule(rule, priority);
+  }
+  void flush_rules() override { kernel_.flush_rules(); }
+  void await_rule_change() override {
+    if (!kernel_.read_changes()) throw std::runtime_error("no change of rules was told");
+  }
 
   void add_link(const std::string& name) override {
     Link link;

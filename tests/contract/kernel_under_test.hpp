@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
@@ -20,8 +21,16 @@ class KernelUnderTest {
   virtual platform::TableKeeper& keeper() = 0;
   virtual platform::MrouteKernel& kernel() = 0;
   virtual platform::LinkSource& links() = 0;
+  virtual platform::MulticastRuleSocket& rules() = 0;
   /// Waits until the link source has something to read.
   virtual void await_event() = 0;
+
+  /// Another program adds a rule with this priority, or takes it away again.
+  virtual void add_foreign_rule(const MulticastRule& rule, std::uint32_t priority) = 0;
+  virtual void remove_foreign_rule(const MulticastRule& rule, std::uint32_t priority) = 0;
+  virtual void flush_rules() = 0;
+  /// Reads changes of rules until the rule socket has told of one by somebody else.
+  virtual void await_rule_change() = 0;
 
   /// A new interface, up and able to pass packets, with a host behind it.
   virtual void add_link(const std::string& name) = 0;

@@ -24,6 +24,7 @@ Result<platform::TableSocket> FakeKernel::open_table(TableKey table) {
                 fmt::format("{} table {} is in use", to_string(table.family), table.id.value));
   }
   handed_out_.insert(table);
+  created_.insert(table);
   return platform::TableSocket{table, {}};
 }
 

@@ -24,14 +24,15 @@ using Device = StrongId<struct DeviceTag, std::uint32_t>;
 /// Sorted, without repetitions.
 using Devices = std::vector<Device>;
 
-/// A multicast routing kernel in memory: all three ports over one state, with the odd semantics
+/// A multicast routing kernel in memory: all its ports over one state, with the odd semantics
 /// that KernelTraits name. What it does beyond them is Linux's (net/ipv4/ipmr.c, net/ipv6/ip6mr.c),
 /// held to that by the contract tests.
 class FakeKernel final : public platform::MrouteKernel,
                          public platform::TableKeeper,
+                         public platform::MulticastRuleSocket,
                          public platform::LinkSource {
  public:
-  explicit FakeKernel(const KernelTraits& traits) : traits_(traits) {}
+  explicit FakeKernel(const KernelTraits& traits);
 
   // --- What happens to interfaces; each leaves an event
   // -------------------------------------------
@@ -66,7 +67,10 @@ class FakeKernel final : public platform::MrouteKernel,
   /// The `n`-th call of apply() from now, counted from 1, fails and changes nothing.
   void fail_call(std::uint64_t n, ErrorCode code) { faults_[changes_ + n] = code; }
   /// Another program owns the table, or ceases to.
-  void occupy_table(TableKey table) { foreign_.insert(table); }
+  void occupy_table(TableKey table) {
+    foreign_.insert(table);
+    created_.insert(table);
+  }
   void vacate_table(TableKey table) { foreign_.erase(table); }
   /// What no program may ever do to this kernel, as far as it was done.
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
@@ -92,8 +96,16 @@ class FakeKernel final : public platform::MrouteKernel,
   void lose_upcalls(TableKey table);
   /// Flows that the kernel asked about and got no answer for.
   [[nodiscard]] std::vector<FlowKey> unanswered(TableKey table) const;
-  /// The table a packet is routed by: the VRF's of the arrival interface, otherwise the default.
+  /// The table a packet is routed by, as the multicast rules say; id 0 if there is none.
   [[nodiscard]] TableKey table_for(Device from, Family family) const;
+
+  // --- Multicast rules of other programs
+  // -----------------------------------------------------------------------------
+  /// `packets` without an interface takes packets of every one; its protocol is another than ours.
+  void add_foreign_rule(const MulticastRule& packets, std::uint32_t priority);
+  void remove_foreign_rule(const MulticastRule& packets, std::uint32_t priority);
+  /// `ip mrule flush`: all rules, the kernel's last ones too.
+  void flush_rules();
 
   // --- State
   // ---------------------------------------------------------------------------------------
@@ -144,6 +156,12 @@ class FakeKernel final : public platform::MrouteKernel,
   // ---------------------------------------------------------------------------------
   Result<platform::TableSocket> open_table(TableKey table) override;
 
+  // --- MulticastRuleSocket; apply() is that of MrouteKernel
+  // -----------------------------------------------------------------------------
+  Result<std::vector<KernelMulticastRule>> list() override;
+  bool is_held_elsewhere(TableKey table) override;
+  bool read_changes() override { return std::exchange(rules_changed_, false); }
+
   // --- LinkSource
   // ----------------------------------------------------------------------------------
   Result<void> start(platform::LinkSink& sink) override;
@@ -180,6 +198,8 @@ class FakeKernel final : public platform::MrouteKernel,
   Result<void> carry_out(const UnbindVif& op);
   Result<void> carry_out(const JoinGroup& op);
   Result<void> carry_out(const LeaveGroup& op);
+  Result<void> carry_out(const AddMulticastRule& op);
+  Result<void> carry_out(const DropMulticastRule& op);
   template <class OtherStep>
   Result<void> carry_out(const OtherStep& op) {
     return fail(ErrorCode::internal, "not a step of this port: " + to_string(Op(op)));
@@ -199,6 +219,9 @@ class FakeKernel final : public platform::MrouteKernel,
                                 bool any_source, std::optional<VifIndex> arrived, Device from,
                                 unsigned ttl) const;
   void forward(Table& table, TableKey key, Entry& entry, const FlowKey& flow, const Packet& packet);
+  void insert_rule(const KernelMulticastRule& rule);
+  [[nodiscard]] std::optional<TableId> vrf_table(const Present& present) const;
+
   void violation(std::string what) { violations_.push_back(std::move(what)); }
 
   KernelTraits traits_;
@@ -210,6 +233,9 @@ class FakeKernel final : public platform::MrouteKernel,
   std::map<TableKey, Table> tables_;
   std::set<TableKey> foreign_;
   std::set<TableKey> handed_out_;
+  std::set<TableKey> created_;              ///< tables are never removed again
+  std::vector<KernelMulticastRule> rules_;  ///< in the order in which they are asked
+  bool rules_changed_ = false;
   /// The device tells a membership that has an effect from a stale record of the same index.
   std::map<JoinGroup, Device> joins_;
   std::map<std::uint64_t, ErrorCode> faults_;

@@ -16,15 +16,6 @@ constexpr Milliseconds kReportInterval = 3'000;
 
 }  // namespace
 
-TableKey FakeKernel::table_for(Device from, Family family) const {
-  if (const Present* present = find_device(from);
-      present != nullptr && present->link.master_is_vrf) {
-    const auto master = links_.find(present->link.master);
-    if (master != links_.end()) return {family, master->second.link.vrf_table};
-  }
-  return {family, traits_.of(family).default_table};
-}
-
 std::optional<VifIndex> FakeKernel::arrival_slot(const Table& table, Device from) {
   for (std::size_t i = kMaxSlots; i-- > 0;) {
     if (table.vifs[i] && table.vifs[i]->device == from) {

@@ -10,6 +10,7 @@
 
 #include "netlink/link_codec.hpp"
 #include "netlink/link_map.hpp"
+#include "netlink/multicast_rule_codec.hpp"
 
 using namespace mcast;
 
@@ -43,6 +44,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   netlink::LinkMap links;
   netlink::LinkMap::Snapshot snapshot;
   netlink::for_each_message(datagram, [&](const nlmsghdr& message) {
+    const auto rules = netlink::decode_multicast_rule(message);
+    if (!rules.empty() && !netlink::is_multicast_rule(message)) std::abort();
     if (auto link = netlink::decode_link(message)) {
       snapshot.links.push_back(*link);
       links.apply(*std::move(link), sink);

@@ -8,11 +8,15 @@
 #include <memory>
 #include <stdexcept>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "netlink/link_source.hpp"
+#include "netlink/multicast_rule_socket.hpp"
 #include "platform/linux/mroute_kernel.hpp"
 #include "platform/linux/table_keeper.hpp"
 #include "tests/contract/kernel_under_test.hpp"
+#include "tests/support/multicast_rules.hpp"
 #include "tests/support/net_namespace.hpp"
 #include "tests/support/traffic.hpp"
 
@@ -89,14 +93,26 @@ class Cable {
   std::map<std::string, std::unique_ptr<MulticastReceiver>> receivers_;
 };
 
+ForeignRule foreign(const MulticastRule& rule, std::uint32_t priority) {
+  ForeignRule made;
+  made.ipv6 = rule.table.family == Family::ipv6;
+  (rule.match == MulticastRule::Match::inbound ? made.iif : made.oif) = rule.interface;
+  made.table = rule.table.id.value;
+  made.priority = priority;
+  return made;
+}
+
 /// Its ports are called inside the namespace, as some make sockets later on.
 class RealUnderTest final : public KernelUnderTest,
                             private platform::TableKeeper,
+                            private platform::MulticastRuleSocket,
                             private platform::MrouteKernel {
  public:
   RealUnderTest() {
     stay_on_one_processor();
     links_ = net_.run([] { return netlink::open_link_source(); }).value();
+    rules_ = net_.run([] { return netlink::open_multicast_rule_socket(platform::is_table_held); })
+                 .value();
   }
 
   platform::TableKeeper& keeper() override { return *this; }
@@ -107,6 +123,23 @@ class RealUnderTest final : public KernelUnderTest,
     if (::poll(&waiting, 1, static_cast<int>(kPatience.count())) != 1) {
       throw std::runtime_error("no event came");
     }
+  }
+
+  platform::MulticastRuleSocket& rules() override { return *this; }
+  void add_foreign_rule(const MulticastRule& rule, std::uint32_t priority) override {
+    change_multicast_rule(net_, foreign(rule, priority), true);
+  }
+  void remove_foreign_rule(const MulticastRule& rule, std::uint32_t priority) override {
+    change_multicast_rule(net_, foreign(rule, priority), false);
+  }
+  void flush_rules() override { flush_multicast_rules(net_); }
+  void await_rule_change() override {
+    do {
+      pollfd waiting{rules_->descriptor(), POLLIN, 0};
+      if (::poll(&waiting, 1, static_cast<int>(kPatience.count())) != 1) {
+        throw std::runtime_error("no change of rules was told");
+      }
+    } while (!rules_->read_changes());
   }
 
   void add_link(const std::string& name) override {
@@ -170,8 +203,16 @@ class RealUnderTest final : public KernelUnderTest,
   }
   void close_table(TableKey table) override { kernel_->close_table(table); }
   Result<void> apply(const Op& op) override {
-    return net_.run([&] { return kernel_->apply(op); });
+    const bool is_rule = std::holds_alternative<AddMulticastRule>(op) ||
+                         std::holds_alternative<DropMulticastRule>(op);
+    return net_.run([&] { return is_rule ? rules_->apply(op) : kernel_->apply(op); });
   }
+  Result<std::vector<KernelMulticastRule>> list() override { return rules_->list(); }
+  bool is_held_elsewhere(TableKey table) override {
+    return net_.run([&] { return rules_->is_held_elsewhere(table); });
+  }
+  int descriptor() const override { return rules_->descriptor(); }
+  bool read_changes() override { return rules_->read_changes(); }
   Result<bool> slot_is_bound(TableKey table, VifIndex slot) override {
     return kernel_->slot_is_bound(table, slot);
   }
@@ -196,6 +237,7 @@ class RealUnderTest final : public KernelUnderTest,
   std::unique_ptr<platform::TableKeeper> keeper_ = platform::make_table_keeper();
   std::unique_ptr<platform::MrouteKernel> kernel_ = platform::make_mroute_kernel();
   std::unique_ptr<platform::LinkSource> links_;
+  std::unique_ptr<platform::MulticastRuleSocket> rules_;
   std::map<std::string, std::unique_ptr<Cable>> cables_;
   using NameAndGroup = std::pair<std::string, std::string>;
   std::map<NameAndGroup, std::unique_ptr<MulticastSender>> senders_;
