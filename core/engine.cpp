@@ -16,7 +16,9 @@ namespace mcast {
 Engine::State::State(const KernelTraits& kernel_traits, const EngineOptions& engine_options)
     : traits(kernel_traits),
       options(engine_options),
-      memberships(links, notices, {engine_options.max_joins_per_rule, engine_options.max_joined}) {
+      memberships(links, notices, {engine_options.max_joins_per_rule, engine_options.max_joined}),
+      multicast_rules(notices),
+      allocator(std::min(kernel_traits.ipv4.slots, kernel_traits.ipv6.slots)) {
   links.set_default_tables(options.default_ipv4, options.default_ipv6);
   for (const Family family : {Family::ipv4, Family::ipv6}) table(default_table(family));
 }
@@ -44,11 +46,13 @@ void Engine::State::add_rule(const Prefix& source, const Prefix& group, const Pa
   const std::uint32_t id = rules.add(
       Rule{.source = source, .group = group, .native = native, .path = number, .where = where});
   place(id);
+  unsettled = unsettled || auto_tables;
   remember(AddedRule{id});
 }
 
 void Engine::State::remove_rule(std::uint32_t id) {
   unplace(id);
+  unsettled = unsettled || auto_tables;
   const Rule rule = rules[id];
   if (in_transaction) {
     rules.paths.add_reference(rule.path);
@@ -150,6 +154,22 @@ std::vector<TableKey> Engine::tables_to_open() {
     if (!table->is_open() && s.is_wanted(*table)) keys.push_back(key);
   }
   return keys;
+}
+
+void Engine::multicast_rules_learned(std::span<const KernelMulticastRule> rules) {
+  state_->settle();
+  state_->multicast_rules.learned(rules);
+}
+
+std::vector<MulticastRule> Engine::multicast_rules() const {
+  return state_->multicast_rules.held();
+}
+
+std::vector<std::string> Engine::multicast_rule_collisions(
+    const std::vector<TableRule>& declared) const {
+  LinkTable facts = state_->links;
+  facts.declare_tables(declared);
+  return state_->multicast_rules.collisions(state_->wanted_multicast_rules(facts));
 }
 
 const std::vector<TableRule>& Engine::declared_tables() const {
@@ -345,7 +365,10 @@ std::optional<std::string> Engine::refused_in_transaction() {
     const auto* added = std::get_if<State::AddedRule>(&undo);
     if (added == nullptr || !s.rules.is_live(added->id)) continue;
     for (std::uint32_t id = added->id; id != kNone; id = s.rules[id].next_copy) {
-      const std::string& refused = s.table_of(s.rules[id]).use_of_rule(id).refused;
+      const bool nowhere = s.rules[id].table == kNoTable;
+      if (nowhere && s.rules.path_of(id).domain.kind == Domain::Kind::vrf) continue;
+      const std::string refused = nowhere ? s.why_nowhere(s.rules.path_of(id))
+                                          : s.table_of(s.rules[id]).use_of_rule(id).refused;
       if (refused.empty()) continue;
       return fmt::format("group {}: {}", s.rules[id].group.to_string(), refused);
     }
@@ -463,16 +486,26 @@ void Engine::upcall(const Upcall& upcall, Milliseconds /*now*/) {
 // --- Plans ---------------------------------------------------------------------------------------
 
 Plan Engine::plan(Milliseconds now, std::size_t limit) {
-  state_->settle();
+  State& s = *state_;
+  s.settle();
   Plan plan;
-  state_->plan_opening(plan, now);
+  s.plan_opening(plan, now);
   if (!plan.empty()) return plan;
-  for (const auto& [key, table] : state_->tables) {
+  for (const auto& [key, table] : s.tables) {
+    // What is not needed any more goes as a whole, when nothing leads there.
+    if (!s.is_wanted(*table)) continue;
     table->plan(plan, now, limit);
     if (!plan.empty()) return plan;
   }
-  state_->memberships.plan(plan, now, limit);
-  if (plan.empty()) state_->plan_closing(plan);
+  s.memberships.plan(plan, now, limit);
+  // Packets change over to a table that is filled, from one that still is.
+  const auto is_ready = [&](TableKey key) {
+    return s.is_wanted(key) && s.tables.at(key)->is_open();
+  };
+  const auto comes = [&](TableKey key) { return s.comes(key); };
+  if (plan.empty()) s.multicast_rules.plan_adds(plan, now, is_ready);
+  if (plan.empty()) s.multicast_rules.plan_drops(plan, now, comes);
+  if (plan.empty()) s.plan_closing(plan);
   return plan;
 }
 
@@ -485,6 +518,8 @@ void Engine::acknowledge(const Op& op, const Result<void>& outcome, Milliseconds
           state_->acknowledge(step, outcome, now);
         } else if constexpr (std::is_same_v<Step, CloseTable>) {
           state_->acknowledge(step, outcome);
+        } else if constexpr (requires { step.rule; }) {
+          state_->multicast_rules.acknowledge(step, outcome, now);
         } else if constexpr (requires { state_->memberships.acknowledge(step, outcome, now); }) {
           state_->memberships.acknowledge(step, outcome, now);
         } else if constexpr (requires(Table& table) { table.acknowledge(step, outcome, now); }) {
@@ -501,7 +536,10 @@ std::optional<Milliseconds> Engine::next_deadline() const {
   };
   consider(state_->memberships.next_deadline());
   consider(state_->opening_deadline());
-  for (const auto& [key, table] : state_->tables) consider(table->next_deadline());
+  consider(state_->multicast_rules.next_deadline());
+  for (const auto& [key, table] : state_->tables) {
+    if (state_->is_wanted(*table)) consider(table->next_deadline());
+  }
   return earliest;
 }
 

@@ -56,6 +56,14 @@ class Engine {
   [[nodiscard]] std::vector<TableKey> tables_to_open();
   /// As configured.
   [[nodiscard]] const std::vector<TableRule>& declared_tables() const;
+  /// What the kernel holds of multicast rules now, all of them, in its order: at start and whenever
+  /// somebody may have changed them.
+  void multicast_rules_learned(std::span<const KernelMulticastRule> rules);
+  /// Ours that are in the kernel, to be dropped at the end.
+  [[nodiscard]] std::vector<MulticastRule> multicast_rules() const;
+  /// What would keep packets from these tables: rules of others, as learned last.
+  [[nodiscard]] std::vector<std::string> multicast_rule_collisions(
+      const std::vector<TableRule>& declared) const;
 
   // --- Intent ------------------------------------------------------------------------------------
   /// Replaces every rule, those added at run time too.

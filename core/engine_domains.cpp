@@ -58,8 +58,13 @@ std::map<IfIndex, Engine::State::Routing> Engine::State::find_routing() const {
 
 void Engine::State::settle() {
   if (!std::exchange(unsettled, false)) return;
+  const bool allotted_anew = allot_tables();
   auto before = std::exchange(routing, find_routing());
-  if (before == routing) return;
+  if (before != routing || allotted_anew) find_places(before);
+  multicast_rules.set_wanted(wanted_multicast_rules(links));
+}
+
+void Engine::State::find_places(const std::map<IfIndex, Routing>& before) {
   const bool rerouted = std::ranges::any_of(routing, [&](const auto& entry) {
     const auto old = before.find(entry.first);
     return old == before.end() ? before.empty() : !old->second.is_routed_as(entry.second);
@@ -83,6 +88,116 @@ void Engine::State::settle() {
       move(id, placements[path].of(rules[id].group.family()));
     }
   }
+}
+
+// --- Interfaces spread over tables
+// ----------------------------------------------------------------
+
+std::vector<TableNeed> Engine::State::table_needs() const {
+  std::vector<TableNeed> needs;
+  std::map<std::string, std::size_t> known;
+  const auto is_free = [&](const Link& link) {
+    return links.claiming_table(link) == kNoTable && links.vrf_of(link) == nullptr;
+  };
+  const auto name_of_exact = [&](const InterfacePattern& pattern) {
+    const Link* link = links.find(pattern.stem());
+    return link == nullptr ? pattern.stem() : link->name;
+  };
+  const auto need_of = [&](const std::string& interface) -> TableNeed& {
+    const auto [position, is_new] = known.try_emplace(interface, needs.size());
+    if (is_new) needs.push_back({.interface = interface, .named = {}, .matched = {}});
+    return needs[position->second];
+  };
+  for (std::uint32_t id = 0; id < rules.paths.bound(); ++id) {
+    if (rules.first_of_path(id) == kNone) continue;
+    const Path& path = rules.paths[id];
+    if (path.domain.kind != Domain::Kind::automatic) continue;
+    std::vector<std::string> inbound;
+    std::vector<std::string> named;
+    std::vector<std::string> matched;
+    for (const auto& oif : path.oifs) {
+      if (!oif.is_wildcard()) named.push_back(name_of_exact(oif));
+    }
+    const bool is_absent = !path.iif.is_wildcard() && links.find(path.iif.stem()) == nullptr;
+    if (is_absent && links.claiming_table_of_absent(path.iif.stem()) == kNoTable) {
+      inbound.push_back(path.iif.stem());
+    }
+    for (const auto& [index, link] : links.all()) {
+      if (!is_free(link) || !links.counts(link)) continue;
+      if (matches(path.iif, link)) inbound.push_back(link.name);
+      const bool is_meant = std::ranges::any_of(path.oifs, [&](const InterfacePattern& oif) {
+        return oif.is_wildcard() && matches(oif, link);
+      });
+      if (is_meant) matched.push_back(link.name);
+    }
+    for (const std::string& interface : inbound) {
+      TableNeed& need = need_of(interface);
+      need.named.insert(need.named.end(), named.begin(), named.end());
+      need.matched.insert(need.matched.end(), matched.begin(), matched.end());
+    }
+  }
+  return needs;
+}
+
+bool Engine::State::allot_tables() {
+  LinkTable::Allotment allotment;
+  if (auto_tables) {
+    std::set<TableId> taken;
+    for (const auto& [index, link] : links.all()) {
+      if (link.vrf_table.value != 0) taken.insert(link.vrf_table);
+    }
+    allocator.set_range(auto_tables, std::move(taken));
+    const auto needs = table_needs();
+    allocator.update(needs);
+    for (const TableNeed& need : needs) {
+      allotment[need.interface] = allocator.table_of(need.interface).value_or(kNoTable);
+    }
+  }
+  if (allotment == links.allotment()) return false;
+  links.set_allotment(std::move(allotment));
+  return true;
+}
+
+// --- Multicast rules
+// -------------------------------------------------------------------------------
+
+/// Without an interface its rule is there in advance, so that its first packet finds it.
+std::set<MulticastRule> Engine::State::wanted_multicast_rules(const LinkTable& facts) const {
+  std::set<MulticastRule> wanted;
+  const auto add = [&](const std::string& interface, TableId id) {
+    for (const Family family : kFamilies) {
+      const TableKey key{family, id};
+      const bool declared = std::ranges::count(facts.declared_tables(), id, &TableRule::id) != 0;
+      if (!declared && !is_wanted(key)) continue;
+      for (const auto match : {MulticastRule::Match::inbound, MulticastRule::Match::sent}) {
+        wanted.insert({.table = key, .match = match, .interface = interface});
+      }
+    }
+  };
+  for (const TableRule& rule : facts.declared_tables()) {
+    for (const InterfacePattern& pattern : rule.iifs) {
+      if (!pattern.is_wildcard() && facts.find(pattern.stem()) == nullptr) {
+        add(pattern.stem(), rule.id);
+      }
+    }
+  }
+  for (const auto& [index, link] : facts.all()) {
+    const TableId claiming = facts.claiming_table(link);
+    if (claiming != kNoTable) add(link.name, claiming);
+  }
+  for (const auto& [interface, id] : facts.allotment()) {
+    if (id != kNoTable) add(interface, id);
+  }
+  return wanted;
+}
+
+std::string Engine::State::misdirected(const Path& path, TableKey key) const {
+  if (multicast_rules.wanted().empty()) return {};
+  for (const auto& [index, link] : links.all()) {
+    if (!links.accepts(path, link, key)) continue;
+    if (std::string why = multicast_rules.problem(key, link.name); !why.empty()) return why;
+  }
+  return {};
 }
 
 // --- Records in tables ---------------------------------------------------------------------------
@@ -168,11 +283,24 @@ void Engine::State::declare_tables(const Config& config) {
   for (std::uint32_t i = 0; default_always && i < config.paths.size(); ++i) {
     default_always = is_automatic(config.paths[PathId{i}]);
   }
+  auto_tables = config.auto_tables;
   links.declare_tables(config.tables);
   for (const TableRule& rule : config.tables) {
     for (const Family family : kFamilies) table({family, rule.id});
   }
   unsettled = true;
+}
+
+bool Engine::State::is_wanted(TableKey key) const {
+  const auto found = tables.find(key);
+  return found != tables.end() && is_wanted(*found->second);
+}
+
+bool Engine::State::comes(TableKey key) const {
+  const auto found = tables.find(key);
+  if (found == tables.end() || !is_wanted(*found->second)) return false;
+  const auto opening = openings.find(key);
+  return found->second->is_open() || opening == openings.end() || !opening->second.given_up;
 }
 
 bool Engine::State::is_wanted(const Table& table) const {
@@ -222,7 +350,8 @@ void Engine::State::plan_closing(Plan& plan) {
            key != default_table(key.family);
   });
   for (const auto& [key, table] : tables) {
-    if (table->is_open() && !is_wanted(*table)) plan.emplace_back(CloseTable{key});
+    const bool is_left = table->is_open() && !is_wanted(*table);
+    if (is_left && !multicast_rules.points_at(key)) plan.emplace_back(CloseTable{key});
   }
 }
 
@@ -257,6 +386,11 @@ std::string Engine::State::name_of(TableId table) const {
 }
 
 std::string Engine::State::why_nowhere(const Path& path) const {
+  if (path.domain.kind == Domain::Kind::automatic) {
+    for (const auto& [interface, table] : links.allotment()) {
+      if (table == kNoTable && path.iif.matches(interface)) return allocator.why_not(interface);
+    }
+  }
   const std::string& name = path.domain.vrf;
   const Link* link = links.find(name);
   if (link == nullptr) return fmt::format("VRF {} does not exist", name);

@@ -15,8 +15,10 @@
 #include "core/engine.hpp"
 #include "core/link_table.hpp"
 #include "core/memberships.hpp"
+#include "core/multicast_rules.hpp"
 #include "core/rule_store.hpp"
 #include "core/table.hpp"
+#include "core/table_allocator.hpp"
 
 namespace mcast {
 
@@ -77,6 +79,9 @@ struct Engine::State {
   };
   std::vector<Placement> placements;
   bool unsettled = false;  ///< interfaces changed since the placements were found
+  MulticastRules multicast_rules;
+  std::optional<AutoTables> auto_tables;
+  TableAllocator allocator;
   /// What decides about an interface's place, as of then; none while there is but one table.
   struct Routing {
     TableId ipv4;
@@ -104,8 +109,16 @@ struct Engine::State {
   [[nodiscard]] std::map<IfIndex, Routing> find_routing() const;
   /// To be called for a path that has no rules yet.
   void note_path(std::uint32_t path);
+  /// What the inbound interfaces of rules need that are to be spread over tables.
+  [[nodiscard]] std::vector<TableNeed> table_needs() const;
+  /// Returns whether any interface has another table than before.
+  bool allot_tables();
+  [[nodiscard]] std::set<MulticastRule> wanted_multicast_rules(const LinkTable& table) const;
+  /// What of their traffic does not reach the table for want of a multicast rule.
+  [[nodiscard]] std::string misdirected(const Path& path, TableKey table) const;
   /// Makes rules be where they belong. To be called before they are looked at.
   void settle();
+  void find_places(const std::map<IfIndex, Routing>& before);
   Table& table(TableKey key);
   void place(std::uint32_t rule);
   void unplace(std::uint32_t rule);
@@ -114,10 +127,13 @@ struct Engine::State {
   void add_copy(std::uint32_t original, TableId table);
   void declare_tables(const Config& config);
   [[nodiscard]] bool is_wanted(const Table& table) const;
+  [[nodiscard]] bool is_wanted(TableKey key) const;
   void plan_opening(Plan& plan, Milliseconds now);
   void plan_closing(Plan& plan);
   void acknowledge(const OpenTable& op, const Result<void>& outcome, Milliseconds now);
   void acknowledge(const CloseTable& op, const Result<void>& outcome);
+  /// Open, or going to be.
+  [[nodiscard]] bool comes(TableKey key) const;
   [[nodiscard]] std::optional<Milliseconds> opening_deadline() const;
   /// As declared, or the VRF's; empty if it has none.
   [[nodiscard]] std::string name_of(TableId table) const;

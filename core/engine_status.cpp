@@ -122,7 +122,10 @@ std::string Engine::State::missing_inbound(const InterfacePattern& iif,
 
 std::pair<RuleState, std::string> Engine::State::state_of(std::uint32_t id) const {
   const Table& table = table_of(rules[id]);
-  if (rules[id].table == kNoTable) return {RuleState::waiting, why_nowhere(rules.path_of(id))};
+  if (rules[id].table == kNoTable) {
+    const bool may_come = rules.path_of(id).domain.kind == Domain::Kind::vrf;
+    return {may_come ? RuleState::waiting : RuleState::refused, why_nowhere(rules.path_of(id))};
+  }
   if (!table.is_open()) {
     const std::string& why = table.why_not_open();
     return {RuleState::refused, why.empty() ? "its routing table is not open" : why};
@@ -144,6 +147,7 @@ std::pair<RuleState, std::string> Engine::State::state_of(std::uint32_t id) cons
   }
   waiting = waiting || (absent != 0 && absent == path.oifs.size());
   add_reason(use.partial);
+  add_reason(misdirected(path, table.key()));
   if (const std::string why = table.why_not_native(rules[id]); !why.empty()) {
     add_reason("learned instead of native: " + why);
   }

@@ -46,19 +46,27 @@ TableId LinkTable::traffic_table(const Link& link, Family family) const {
   return default_table(family);
 }
 
-TableId LinkTable::traffic_table_of_absent(std::string_view name, Family family) const {
-  Link absent;
-  absent.name = name;
-  return traffic_table(absent, family);
-}
-
 namespace {
+
+Link absent_link(std::string_view name) {
+  Link link;
+  link.name = name;
+  return link;
+}
 
 bool is_vrf(const Link& link) {
   return link.kind == "vrf" && link.vrf_table.value != 0;
 }
 
 }  // namespace
+
+TableId LinkTable::traffic_table_of_absent(std::string_view name, Family family) const {
+  return traffic_table(absent_link(name), family);
+}
+
+TableId LinkTable::claiming_table_of_absent(std::string_view name) const {
+  return claiming_table(absent_link(name));
+}
 
 const Link* LinkTable::find_vrf(std::string_view name) const {
   const Link* link = find(name);

@@ -62,6 +62,7 @@ class LinkTable {
   /// The tables of `tables auto` by name of interface; kNoTable where there was no room.
   using Allotment = std::map<std::string, TableId, std::less<>>;
   void set_allotment(Allotment allotment) { allotted_ = std::move(allotment); }
+  [[nodiscard]] const Allotment& allotment() const { return allotted_; }
 
   [[nodiscard]] TableId default_table(Family family) const {
     return family == Family::ipv4 ? default_ipv4_ : default_ipv6_;
@@ -72,6 +73,7 @@ class LinkTable {
   [[nodiscard]] TableId traffic_table_of_absent(std::string_view name, Family family) const;
   /// The table that is declared to take the interface's traffic; kNoTable if none is.
   [[nodiscard]] TableId claiming_table(const Link& link) const;
+  [[nodiscard]] TableId claiming_table_of_absent(std::string_view name) const;
   /// A VRF by its name, or by its table; null if there is none.
   [[nodiscard]] const Link* find_vrf(std::string_view name) const;
   [[nodiscard]] const Link* find_vrf(TableId table) const;

@@ -19,7 +19,7 @@ class EngineOnFake : private platform::LinkSink, private platform::UpcallSink {
  public:
   explicit EngineOnFake(const KernelTraits& traits = linux_traits(), EngineOptions options = {})
       : kernel(traits), engine(traits, with_default_tables(traits, options)) {
-    for (const TableKey table : {table_v4(), table_v6()}) {
+    for (const TableKey table : kernel.open_tables()) {
       static_cast<void>(kernel.adopt_table(kernel.open_table(table).value()));
       engine.table_opened(table);
     }
@@ -70,7 +70,7 @@ class EngineOnFake : private platform::LinkSink, private platform::UpcallSink {
     answer_upcalls();
   }
   void answer_upcalls() {
-    for (const TableKey table : {table_v4(), table_v6()}) {
+    for (const TableKey table : kernel.open_tables()) {
       static_cast<void>(kernel.read_upcalls(table, 100, *this));
     }
     calls = settle();
