@@ -176,6 +176,9 @@ void TableAllocator::make_room(TableId id) {
 // --- one update ----------------------------------------------------------------------------------
 
 void TableAllocator::set_range(const std::optional<AutoTables>& range, std::set<TableId> taken) {
+  const bool same = range_.has_value() == range.has_value() && taken_ == taken &&
+                    (!range || (range_->first == range->first && range_->last == range->last));
+  if (same) return;
   range_ = range;
   taken_ = std::move(taken);
   range_changed_ = true;
