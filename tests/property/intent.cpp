@@ -49,8 +49,6 @@ std::vector<std::string> words(const JoinText& rule) {
   return words(RouteText{rule.iif, rule.source, rule.group, {}, false});
 }
 
-namespace {
-
 bool is_wildcard(const std::string& pattern) {
   return pattern.back() == '+';
 }
@@ -63,6 +61,12 @@ bool means(const std::string& pattern, const Link& link) {
     return !link.loopback && name.starts_with(pattern.substr(0, pattern.size() - 1));
   });
 }
+
+Prefix prefix_of(const std::string& text, Family family) {
+  return text.empty() ? Prefix::any(family) : Prefix::parse(text).value();
+}
+
+namespace {
 
 /// The `phyint` line that decides a setting of a link: an exact name before wildcards, a longer one
 /// before a shorter one, the first of equals; lines that do not have the setting do not count.
@@ -88,10 +92,6 @@ unsigned threshold_of(const RulesText& rules, const Link& link) {
   const auto* line =
       phyint_of(rules, link, [](const InterfaceText& rule) { return rule.threshold != 1; });
   return line == nullptr ? 1 : line->threshold;
-}
-
-Prefix prefix_of(const std::string& text, Family family) {
-  return text.empty() ? Prefix::any(family) : Prefix::parse(text).value();
 }
 
 struct Candidate {

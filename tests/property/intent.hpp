@@ -48,6 +48,12 @@ struct RulesText {
 [[nodiscard]] std::vector<std::string> words(const RouteText& rule);
 [[nodiscard]] std::vector<std::string> words(const JoinText& rule);
 
+[[nodiscard]] bool is_wildcard(const std::string& pattern);
+/// Whether a pattern of a rule means the interface.
+[[nodiscard]] bool means(const std::string& pattern, const Link& link);
+/// Empty: any address.
+[[nodiscard]] Prefix prefix_of(const std::string& text, Family family);
+
 /// What should happen to every packet of a small universe, worked out in the most obvious way from
 /// the rules and the interfaces that exist: no entries, no order of steps, no code of the engine's
 /// but Address and Prefix.

@@ -27,8 +27,8 @@ class TextReader final : public FileReader {
 
 }  // namespace
 
-Config to_config(const RulesText& rules) {
-  TextReader reader(to_string(rules));
+Config to_config(const std::string& text) {
+  TextReader reader(text);
   ParsedConfig parsed = parse_config(reader, "history.conf");
   for (const auto& diagnostic : parsed.diagnostics) {
     if (diagnostic.severity == Diagnostic::Severity::error) throw Objection(diagnostic.to_string());

@@ -64,7 +64,10 @@ struct Universe {
 };
 
 /// By way of the parser. Throws Objection if it finds an error.
-[[nodiscard]] Config to_config(const RulesText& rules);
+[[nodiscard]] Config to_config(const std::string& text);
+[[nodiscard]] inline Config to_config(const RulesText& rules) {
+  return to_config(to_string(rules));
+}
 
 /// Stands between the engine and the kernel, where planners are broken.
 class Saboteur : public platform::MrouteKernel {
