@@ -350,6 +350,11 @@ ipc::Outcome Daemon::reload() {
   return remarks;
 }
 
+TableId Daemon::default_table(Family family) const {
+  const EngineOptions engine = engine_options(options_, platform_.kernel->traits());
+  return family == Family::ipv4 ? engine.default_ipv4 : engine.default_ipv6;
+}
+
 void Daemon::stop() {
   // The client that asked gets its reply first.
   asio::post(loop_, [this] { loop_.stop(); });

@@ -58,6 +58,7 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   // ControlHost
   Engine& engine() override { return *engine_; }
   platform::MrouteKernel& kernel() override { return *platform_.kernel; }
+  [[nodiscard]] TableId default_table(Family family) const override;
   void changed() override { turn(); }
   ipc::Outcome reload() override;
   void stop() override;

@@ -147,6 +147,8 @@ class Engine {
   /// Rules that do not work completely, and why.
   [[nodiscard]] Page<PendingStatus> pending(std::uint64_t from, std::size_t limit) const;
   [[nodiscard]] std::vector<TableStatus> tables() const;
+  /// Those of the host, with rules or without.
+  [[nodiscard]] std::vector<VrfStatus> vrfs() const;
   /// Where rules came from; Location::file indexes it.
   [[nodiscard]] const std::vector<std::string>& files() const;
 

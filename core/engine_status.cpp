@@ -405,6 +405,14 @@ std::vector<TableStatus> Engine::tables() const {
   return rows;
 }
 
+std::vector<VrfStatus> Engine::vrfs() const {
+  std::vector<VrfStatus> rows;
+  for (const auto& [index, link] : state_->links.all()) {
+    if (state_->links.find_vrf(link.name) == &link) rows.push_back({link.name, link.vrf_table});
+  }
+  return rows;
+}
+
 const std::vector<std::string>& Engine::files() const {
   return state_->files;
 }

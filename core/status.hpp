@@ -110,4 +110,9 @@ struct TableStatus {
   std::string name{};  ///< as the configuration has it, or the VRF's; empty: none
 };
 
+struct VrfStatus {
+  std::string name;
+  TableId table;
+};
+
 }  // namespace mcast

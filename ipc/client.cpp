@@ -227,8 +227,8 @@ Outcome Client::apply(const std::vector<Command>& commands) {
 Outcome Client::reload() {
   return command(Reload{});
 }
-Outcome Client::flush() {
-  return command(Flush{});
+Outcome Client::flush(const Selection& only) {
+  return command(Flush{only});
 }
 
 Outcome Client::kill() {
@@ -239,21 +239,26 @@ Outcome Client::kill() {
   return outcome;
 }
 
-std::expected<void, Failure> Client::show_interfaces(const Sink<InterfaceRow>& sink) {
-  return list(ShowInterfaces{}, sink);
+std::expected<void, Failure> Client::show_interfaces(const Sink<InterfaceRow>& sink,
+                                                     const Selection& only) {
+  return list(ShowInterfaces{only}, sink);
 }
-std::expected<void, Failure> Client::show_tables(const Sink<TableRow>& sink) {
-  return list(ShowTables{}, sink);
+std::expected<void, Failure> Client::show_tables(const Sink<TableRow>& sink,
+                                                 const Selection& only) {
+  return list(ShowTables{only}, sink);
 }
-std::expected<void, Failure> Client::show_groups(GroupList which, const Sink<GroupRow>& sink) {
-  return list(ShowGroups{which}, sink);
+std::expected<void, Failure> Client::show_groups(GroupList which, const Sink<GroupRow>& sink,
+                                                 const Selection& only) {
+  return list(ShowGroups{which, only}, sink);
 }
 std::expected<void, Failure> Client::show_routes(RouteList which, bool counters,
-                                                 const Sink<RouteRow>& sink) {
-  return list(ShowRoutes{which, counters}, sink);
+                                                 const Sink<RouteRow>& sink,
+                                                 const Selection& only) {
+  return list(ShowRoutes{which, counters, only}, sink);
 }
-std::expected<void, Failure> Client::show_pending(const Sink<PendingRow>& sink) {
-  return list(ShowPending{}, sink);
+std::expected<void, Failure> Client::show_pending(const Sink<PendingRow>& sink,
+                                                  const Selection& only) {
+  return list(ShowPending{only}, sink);
 }
 
 }  // namespace mcast::ipc

@@ -35,19 +35,22 @@ class Client {
 
   Outcome apply(const std::vector<Command>& commands);
   Outcome reload();
-  Outcome flush();
+  Outcome flush(const Selection& only = {});
   /// Returns when the daemon has closed the connection, that is, has ended.
   Outcome kill();
 
   template <class Row>
   using Sink = std::function<void(const std::vector<Row>&)>;
-  /// Hands over the list piece by piece.
-  std::expected<void, Failure> show_interfaces(const Sink<InterfaceRow>& sink);
-  std::expected<void, Failure> show_tables(const Sink<TableRow>& sink);
-  std::expected<void, Failure> show_groups(GroupList list, const Sink<GroupRow>& sink);
+  /// Hands over the list piece by piece. Nothing is handed over if `only` does not exist.
+  std::expected<void, Failure> show_interfaces(const Sink<InterfaceRow>& sink,
+                                               const Selection& only = {});
+  std::expected<void, Failure> show_tables(const Sink<TableRow>& sink, const Selection& only = {});
+  std::expected<void, Failure> show_groups(GroupList list, const Sink<GroupRow>& sink,
+                                           const Selection& only = {});
   std::expected<void, Failure> show_routes(RouteList list, bool counters,
-                                           const Sink<RouteRow>& sink);
-  std::expected<void, Failure> show_pending(const Sink<PendingRow>& sink);
+                                           const Sink<RouteRow>& sink, const Selection& only = {});
+  std::expected<void, Failure> show_pending(const Sink<PendingRow>& sink,
+                                            const Selection& only = {});
 
  private:
   class Connection;

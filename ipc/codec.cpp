@@ -6,161 +6,9 @@
 #include <array>
 #include <utility>
 
-#include "ipc/json_reader.hpp"
+#include "ipc/json_shapes.hpp"
 
 namespace mcast::ipc {
-
-template <>
-struct EnumNames<Verb> {
-  static constexpr std::array<std::pair<Verb, std::string_view>, 4> kValues{{
-      {Verb::add, "add"},
-      {Verb::remove, "remove"},
-      {Verb::join, "join"},
-      {Verb::leave, "leave"},
-  }};
-};
-template <>
-struct EnumNames<GroupList> {
-  static constexpr std::array<std::pair<GroupList, std::string_view>, 2> kValues{{
-      {GroupList::configured, "configured"},
-      {GroupList::kernel, "kernel"},
-  }};
-};
-template <>
-struct EnumNames<Family> {
-  static constexpr std::array<std::pair<Family, std::string_view>, 2> kValues{{
-      {Family::ipv4, "ipv4"},
-      {Family::ipv6, "ipv6"},
-  }};
-};
-template <>
-struct EnumNames<RouteList> {
-  static constexpr std::array<std::pair<RouteList, std::string_view>, 3> kValues{{
-      {RouteList::any_source, "any_source"},
-      {RouteList::exact, "exact"},
-      {RouteList::kernel, "kernel"},
-  }};
-};
-template <>
-struct EnumNames<RouteState> {
-  static constexpr std::array<std::pair<RouteState, std::string_view>, 3> kValues{{
-      {RouteState::active, "active"},
-      {RouteState::waiting, "waiting"},
-      {RouteState::refused, "refused"},
-  }};
-};
-template <>
-struct EnumNames<PendingKind> {
-  static constexpr std::array<std::pair<PendingKind, std::string_view>, 3> kValues{{
-      {PendingKind::mroute, "mroute"},
-      {PendingKind::mgroup, "mgroup"},
-      {PendingKind::phyint, "phyint"},
-  }};
-};
-template <>
-struct EnumNames<ErrorCode> {
-  static constexpr std::array<std::pair<ErrorCode, std::string_view>, 16> kValues{{
-      {ErrorCode::usage, "usage"},
-      {ErrorCode::config, "config"},
-      {ErrorCode::invalid_argument, "invalid_argument"},
-      {ErrorCode::not_found, "not_found"},
-      {ErrorCode::no_such_interface, "no_such_interface"},
-      {ErrorCode::already_exists, "already_exists"},
-      {ErrorCode::no_permission, "no_permission"},
-      {ErrorCode::no_kernel_support, "no_kernel_support"},
-      {ErrorCode::table_in_use, "table_in_use"},
-      {ErrorCode::no_slots, "no_slots"},
-      {ErrorCode::limit_reached, "limit_reached"},
-      {ErrorCode::overflow, "overflow"},
-      {ErrorCode::would_block, "would_block"},
-      {ErrorCode::connection, "connection"},
-      {ErrorCode::os, "os"},
-      {ErrorCode::internal, "internal"},
-  }};
-};
-
-template <>
-struct ObjectShape<Command> {
-  static bool read(const Json& value, Command& out) {
-    return Members(value).required("verb", out.verb).required("words", out.words).no_others().ok();
-  }
-};
-template <>
-struct ObjectShape<InterfaceRow> {
-  static bool read(const Json& value, InterfaceRow& out) {
-    return Members(value)
-        .required("index", out.index.value)
-        .required("name", out.name)
-        .optional("vif", out.vif)
-        .optional("mif", out.mif)
-        .required("state", out.state)
-        .ok();
-  }
-};
-template <>
-struct ObjectShape<TableRow> {
-  static bool read(const Json& value, TableRow& out) {
-    return Members(value)
-        .required("family", out.family)
-        .required("table", out.table)
-        .required("slots", out.slots)
-        .required("slots_used", out.slots_used)
-        .required("entries", out.entries)
-        .required("learned", out.learned)
-        .required("stop_filters", out.stop_filters)
-        .required("upcalls", out.upcalls)
-        .required("upcalls_lost", out.upcalls_lost)
-        .required("why_not", out.why_not)
-        .ok();
-  }
-};
-template <>
-struct ObjectShape<GroupRow> {
-  static bool read(const Json& value, GroupRow& out) {
-    return Members(value)
-        .optional("source", out.source)
-        .required("group", out.group)
-        .required("iif", out.iif)
-        .ok();
-  }
-};
-template <>
-struct ObjectShape<FlowCounters> {
-  static bool read(const Json& value, FlowCounters& out) {
-    return Members(value)
-        .required("packets", out.packets)
-        .required("bytes", out.bytes)
-        .required("wrong_interface", out.wrong_interface)
-        .ok();
-  }
-};
-template <>
-struct ObjectShape<RouteRow> {
-  static bool read(const Json& value, RouteRow& out) {
-    return Members(value)
-        .optional("source", out.source)
-        .required("group", out.group)
-        .required("iif", out.iif)
-        .required("oifs", out.oifs)
-        .optional("counters", out.counters)
-        .required("state", out.state)
-        .required("reason", out.reason)
-        .ok();
-  }
-};
-template <>
-struct ObjectShape<PendingRow> {
-  static bool read(const Json& value, PendingRow& out) {
-    return Members(value)
-        .required("kind", out.kind)
-        .required("iif", out.iif)
-        .optional("source", out.source)
-        .required("group", out.group)
-        .required("oifs", out.oifs)
-        .required("reason", out.reason)
-        .ok();
-  }
-};
 
 namespace {
 
@@ -232,16 +80,18 @@ Result<Json> parse_object(std::string_view text) {
   return value;
 }
 
+Json write(const Selection& selection) {
+  if (!selection) return nullptr;
+  return {{"kind", name_of(selection->kind)}, {"name", selection->name}};
+}
+
 Json write(const Command& command) {
   return {{"verb", name_of(command.verb)}, {"words", command.words}};
 }
 
 Json write(const InterfaceRow& row) {
-  return {{"index", row.index.value},
-          {"name", row.name},
-          {"vif", nullable(row.vif)},
-          {"mif", nullable(row.mif)},
-          {"state", row.state}};
+  return {{"index", row.index.value}, {"name", row.name},   {"vif", nullable(row.vif)},
+          {"mif", nullable(row.mif)}, {"state", row.state}, {"table", nullable(row.table)}};
 }
 
 Json write(const TableRow& row) {
@@ -254,17 +104,26 @@ Json write(const TableRow& row) {
           {"stop_filters", row.stop_filters},
           {"upcalls", row.upcalls},
           {"upcalls_lost", row.upcalls_lost},
-          {"why_not", row.why_not}};
+          {"why_not", row.why_not},
+          {"name", row.name},
+          {"default", row.is_default}};
 }
 
 Json write(const GroupRow& row) {
-  return {{"source", nullable(row.source)}, {"group", row.group}, {"iif", row.iif}};
+  return {{"source", nullable(row.source)},
+          {"group", row.group},
+          {"iif", row.iif},
+          {"table", nullable(row.table)}};
 }
 
 Json write(const RouteRow& row) {
-  Json object = {
-      {"source", nullable(row.source)}, {"group", row.group},  {"iif", row.iif}, {"oifs", row.oifs},
-      {"state", name_of(row.state)},    {"reason", row.reason}};
+  Json object = {{"source", nullable(row.source)},
+                 {"group", row.group},
+                 {"iif", row.iif},
+                 {"oifs", row.oifs},
+                 {"state", name_of(row.state)},
+                 {"reason", row.reason},
+                 {"table", nullable(row.table)}};
   if (row.counters) {
     object["counters"] = {{"packets", row.counters->packets},
                           {"bytes", row.counters->bytes},
@@ -274,8 +133,14 @@ Json write(const RouteRow& row) {
 }
 
 Json write(const PendingRow& row) {
-  return {{"kind", name_of(row.kind)}, {"iif", row.iif},   {"source", nullable(row.source)},
-          {"group", row.group},        {"oifs", row.oifs}, {"reason", row.reason}};
+  return {{"kind", name_of(row.kind)},
+          {"iif", row.iif},
+          {"source", nullable(row.source)},
+          {"group", row.group},
+          {"oifs", row.oifs},
+          {"reason", row.reason},
+          {"table", nullable(row.table)},
+          {"domain", write(row.domain)}};
 }
 
 template <class Row>
@@ -337,15 +202,24 @@ Decoded decode_apply(Parameters parameters) {
   return decoded;
 }
 
+/// What has no other parameter.
+template <class Kind>
+Decoded decode_selection(Parameters parameters) {
+  return decode<Kind>(
+      parameters, [](Members& members, Kind& request) { members.optional("only", request.only); });
+}
+
 Decoded decode_show_groups(Parameters parameters) {
   return decode<ShowGroups>(parameters, [](Members& members, ShowGroups& request) {
-    members.required("list", request.list);
+    members.required("list", request.list).optional("only", request.only);
   });
 }
 
 Decoded decode_show_routes(Parameters parameters) {
   return decode<ShowRoutes>(parameters, [](Members& members, ShowRoutes& request) {
-    members.required("list", request.list).required("counters", request.counters);
+    members.required("list", request.list)
+        .required("counters", request.counters)
+        .optional("only", request.only);
   });
 }
 
@@ -361,13 +235,13 @@ constexpr std::array<Method, std::variant_size_v<Request>> kMethods{{
     {kServiceName, "GetInterfaceDescription", decode_description_call},
     {kInterfaceName, "Apply", decode_apply},
     {kInterfaceName, "Reload", without_parameters<Reload>},
-    {kInterfaceName, "Flush", without_parameters<Flush>},
+    {kInterfaceName, "Flush", decode_selection<Flush>},
     {kInterfaceName, "Kill", without_parameters<Kill>},
-    {kInterfaceName, "ShowInterfaces", without_parameters<ShowInterfaces>},
-    {kInterfaceName, "ShowTables", without_parameters<ShowTables>},
+    {kInterfaceName, "ShowInterfaces", decode_selection<ShowInterfaces>},
+    {kInterfaceName, "ShowTables", decode_selection<ShowTables>},
     {kInterfaceName, "ShowGroups", decode_show_groups},
     {kInterfaceName, "ShowRoutes", decode_show_routes},
-    {kInterfaceName, "ShowPending", without_parameters<ShowPending>},
+    {kInterfaceName, "ShowPending", decode_selection<ShowPending>},
 }};
 
 std::string unknown_interface(std::string_view name) {
@@ -386,13 +260,20 @@ std::string unknown_method(std::string_view method) {
 struct Parametrised {
   Json operator()(const GetInterfaceDescription& r) const { return {{"interface", r.interface}}; }
   Json operator()(const Apply& r) const { return {{"commands", write(r.commands)}}; }
-  Json operator()(const ShowGroups& r) const { return {{"list", name_of(r.list)}}; }
+  Json operator()(const ShowGroups& r) const { return only(r, {{"list", name_of(r.list)}}); }
   Json operator()(const ShowRoutes& r) const {
-    return {{"list", name_of(r.list)}, {"counters", r.counters}};
+    return only(r, {{"list", name_of(r.list)}, {"counters", r.counters}});
   }
   template <class Plain>
-  Json operator()(const Plain&) const {
+  Json operator()(const Plain& r) const {
+    if constexpr (requires { r.only; }) return only(r, Json::object());
     return Json::object();
+  }
+  /// Daemons that do not know the parameter refuse it.
+  template <class Request>
+  static Json only(const Request& r, Json parameters) {
+    if (r.only) parameters["only"] = write(r.only);
+    return parameters;
   }
 };
 

@@ -38,18 +38,28 @@ struct Apply {
   std::vector<Command> commands;
 };
 struct Reload {};
-struct Flush {};
+struct Flush {
+  Selection only{};
+};
 struct Kill {};
-struct ShowInterfaces {};
-struct ShowTables {};
+struct ShowInterfaces {
+  Selection only{};
+};
+struct ShowTables {
+  Selection only{};
+};
 struct ShowGroups {
   GroupList list = GroupList::configured;
+  Selection only{};
 };
 struct ShowRoutes {
   RouteList list = RouteList::kernel;
   bool counters = false;
+  Selection only{};
 };
-struct ShowPending {};
+struct ShowPending {
+  Selection only{};
+};
 using Request = std::variant<GetInfo, GetInterfaceDescription, Apply, Reload, Flush, Kill,
                              ShowInterfaces, ShowTables, ShowGroups, ShowRoutes, ShowPending>;
 

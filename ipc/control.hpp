@@ -20,7 +20,18 @@ namespace mcast::ipc {
 
 enum class Verb : std::uint8_t { add, remove, join, leave };
 
-/// One change as a user writes it: the verb, then IIF [SOURCE] GROUP [OIF...], unchecked.
+/// `table NAME` or `vrf NAME`, unchecked; the name of a table may be its number.
+struct DomainWords {
+  enum class Kind : std::uint8_t { table, vrf };
+  Kind kind = Kind::table;
+  std::string name;
+  bool operator==(const DomainWords&) const = default;
+};
+/// Of which routing table something is asked; none: of all.
+using Selection = std::optional<DomainWords>;
+
+/// One change as a user writes it: the verb, then [table T|vrf V] IIF [SOURCE] GROUP [OIF...],
+/// unchecked.
 struct Command {
   Verb verb = Verb::add;
   std::vector<std::string> words;
@@ -47,6 +58,7 @@ struct InterfaceRow {
   std::optional<std::uint16_t> mif;
   /// For a person: "up", "down", "disabled", what it waits for; may be empty.
   std::string state;
+  std::optional<std::uint32_t> table{};  ///< where IPv4 traffic that arrives on it is routed
   bool operator==(const InterfaceRow&) const = default;
 };
 
@@ -55,6 +67,7 @@ struct GroupRow {
   std::optional<std::string> source;
   std::string group;
   std::string iif;
+  std::optional<std::uint32_t> table{};  ///< none if its interfaces do not all belong to one
   bool operator==(const GroupRow&) const = default;
 };
 
@@ -72,7 +85,8 @@ struct RouteRow {
   /// Of an installed (S,G), when asked for.
   std::optional<FlowCounters> counters;
   RouteState state = RouteState::active;
-  std::string reason;  ///< what does not work of it; empty if all does
+  std::string reason;                    ///< what does not work of it; empty if all does
+  std::optional<std::uint32_t> table{};  ///< none while it belongs nowhere
 };
 
 enum class PendingKind : std::uint8_t { mroute, mgroup, phyint };
@@ -85,6 +99,8 @@ struct PendingRow {
   std::string group;  ///< empty for a phyint
   std::vector<std::string> oifs;
   std::string reason;
+  std::optional<std::uint32_t> table{};  ///< none while it belongs nowhere
+  std::optional<DomainWords> domain{};   ///< as written
   bool operator==(const PendingRow&) const = default;
 };
 
@@ -100,6 +116,8 @@ struct TableRow {
   std::uint64_t upcalls = 0;       ///< the kernel's questions and reports about flows so far
   std::uint64_t upcalls_lost = 0;  ///< such that came faster than they were read
   std::string why_not;             ///< why it is not in use; empty if it is
+  std::string name{};              ///< the configuration's or its VRF's; empty: none
+  bool is_default = false;         ///< rules are its family's that nothing else is said of
   bool operator==(const TableRow&) const = default;
 };
 
@@ -110,20 +128,24 @@ template <class Row>
 class Rows {
  public:
   virtual ~Rows() = default;
-  /// At most `limit` (at least 1) further rows; none at the end. Must be quick: proportional to
-  /// `limit`, not to what was given before.
-  virtual std::vector<Row> next(std::size_t limit) = 0;
+  /// At most `limit` (at least 1) further rows, perhaps none yet; nullopt at the end. Must be
+  /// quick: proportional to `limit`, not to what was given or passed over before.
+  virtual std::optional<std::vector<Row>> next(std::size_t limit) = 0;
 };
 
 template <class Row>
 using RowsPtr = std::unique_ptr<Rows<Row>>;
+/// A list, or why there is none: what it should be of does not exist.
+template <class Row>
+using Listing = std::expected<RowsPtr<Row>, Failure>;
 
 /// Rows of a list that is small enough to be made at once.
 template <class Row>
 class FixedRows final : public Rows<Row> {
  public:
   explicit FixedRows(std::vector<Row> rows) : rows_(std::move(rows)) {}
-  std::vector<Row> next(std::size_t limit) override {
+  std::optional<std::vector<Row>> next(std::size_t limit) override {
+    if (position_ == rows_.size()) return std::nullopt;
     std::vector<Row> page;
     while (position_ < rows_.size() && page.size() < limit) {
       page.push_back(std::move(rows_[position_++]));
@@ -160,17 +182,17 @@ class ControlHandler {
   /// errors.
   virtual Outcome reload() = 0;
   /// Drops learned flows.
-  virtual Outcome flush() = 0;
+  virtual Outcome flush(const Selection& only) = 0;
   /// Asks the daemon to end. Must only note the wish: the reply is sent when this returns. The
   /// client waits until its connection is closed, so the server should be closed last.
   virtual Outcome kill() = 0;
 
-  virtual RowsPtr<InterfaceRow> show_interfaces() = 0;
-  virtual RowsPtr<TableRow> show_tables() = 0;
-  virtual RowsPtr<GroupRow> show_groups(GroupList list) = 0;
+  virtual Listing<InterfaceRow> show_interfaces(const Selection& only) = 0;
+  virtual Listing<TableRow> show_tables(const Selection& only) = 0;
+  virtual Listing<GroupRow> show_groups(GroupList list, const Selection& only) = 0;
   /// `counters` asks for the counters of installed flows, which costs a kernel call each.
-  virtual RowsPtr<RouteRow> show_routes(RouteList list, bool counters) = 0;
-  virtual RowsPtr<PendingRow> show_pending() = 0;
+  virtual Listing<RouteRow> show_routes(RouteList list, bool counters, const Selection& only) = 0;
+  virtual Listing<PendingRow> show_pending(const Selection& only) = 0;
 
   /// Something about clients that belongs in the log: a line without program name.
   virtual void note(std::string_view text) = 0;

@@ -40,21 +40,24 @@ void Session::carry_out(Call call) {
           },
           [&](const Apply& request) { reply_ = encode_outcome(handler_.apply(request.commands)); },
           [&](const Reload&) { reply_ = encode_outcome(handler_.reload()); },
-          [&](const Flush&) { reply_ = encode_outcome(handler_.flush()); },
+          [&](const Flush& request) { reply_ = encode_outcome(handler_.flush(request.only)); },
           [&](const Kill&) { reply_ = encode_outcome(handler_.kill()); },
-          [&](const ShowInterfaces&) {
-            start_list(call.more, [&] { return handler_.show_interfaces(); });
+          [&](const ShowInterfaces& request) {
+            start_list(call.more, [&] { return handler_.show_interfaces(request.only); });
           },
-          [&](const ShowTables&) { start_list(call.more, [&] { return handler_.show_tables(); }); },
+          [&](const ShowTables& request) {
+            start_list(call.more, [&] { return handler_.show_tables(request.only); });
+          },
           [&](const ShowGroups& request) {
-            start_list(call.more, [&] { return handler_.show_groups(request.list); });
+            start_list(call.more, [&] { return handler_.show_groups(request.list, request.only); });
           },
           [&](const ShowRoutes& request) {
-            start_list(call.more,
-                       [&] { return handler_.show_routes(request.list, request.counters); });
+            start_list(call.more, [&] {
+              return handler_.show_routes(request.list, request.counters, request.only);
+            });
           },
-          [&](const ShowPending&) {
-            start_list(call.more, [&] { return handler_.show_pending(); });
+          [&](const ShowPending& request) {
+            start_list(call.more, [&] { return handler_.show_pending(request.only); });
           },
       },
       call.request);
@@ -66,10 +69,16 @@ void Session::start_list(bool more, Open open) {
     reply_ = encode_expected_more();
     return;
   }
+  auto listing = open();
+  if (!listing) {
+    reply_ = encode_failure(listing.error());
+    return;
+  }
   // std::function wants to be copied.
-  list_ = [rows = std::shared_ptr(open()), limit = rows_per_reply_] {
+  list_ = [rows = std::shared_ptr(std::move(*listing)), limit = rows_per_reply_] {
     const auto page = rows->next(limit);
-    return std::pair(encode_rows(page, !page.empty()), page.empty());
+    using Page = typename std::decay_t<decltype(page)>::value_type;
+    return std::pair(encode_rows(page.value_or(Page()), page.has_value()), !page);
   };
 }
 

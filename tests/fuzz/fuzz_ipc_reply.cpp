@@ -26,6 +26,7 @@ void check(std::string_view message) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view message(reinterpret_cast<const char*>(data), size);
   check<mcast::ipc::InterfaceRow>(message);
+  check<mcast::ipc::TableRow>(message);
   check<mcast::ipc::GroupRow>(message);
   check<mcast::ipc::RouteRow>(message);
   check<mcast::ipc::PendingRow>(message);

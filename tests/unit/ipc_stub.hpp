@@ -30,6 +30,7 @@ class StubHandler final : public ipc::ControlHandler {
   std::vector<ipc::PendingRow> pending;
   /// Length of the list of exact routes, which are made as they are asked for.
   std::size_t many = 0;
+  std::size_t empty_pages = 0;  ///< before the first of them
   std::size_t rows_made = 0;
   std::size_t largest_page = 0;
 
@@ -39,21 +40,27 @@ class StubHandler final : public ipc::ControlHandler {
     return done;
   }
   ipc::Outcome reload() override { return outcome("reload"); }
-  ipc::Outcome flush() override { return outcome("flush"); }
+  ipc::Outcome flush(const ipc::Selection& only) override { return outcome("flush" + of(only)); }
   ipc::Outcome kill() override { return outcome("kill"); }
 
-  ipc::RowsPtr<ipc::InterfaceRow> show_interfaces() override { return fixed(interfaces); }
-  ipc::RowsPtr<ipc::TableRow> show_tables() override { return fixed(tables); }
-  ipc::RowsPtr<ipc::GroupRow> show_groups(ipc::GroupList list) override {
-    calls.emplace_back(list == ipc::GroupList::kernel ? "kernel groups" : "groups");
-    return fixed(groups);
+  ipc::Listing<ipc::InterfaceRow> show_interfaces(const ipc::Selection& only) override {
+    return listing("interfaces", only, interfaces);
   }
-  ipc::RowsPtr<ipc::RouteRow> show_routes(ipc::RouteList list, bool counters) override {
-    calls.push_back(fmt::format("routes {} {}", static_cast<int>(list), counters));
+  ipc::Listing<ipc::TableRow> show_tables(const ipc::Selection& only) override {
+    return listing("tables", only, tables);
+  }
+  ipc::Listing<ipc::GroupRow> show_groups(ipc::GroupList list,
+                                          const ipc::Selection& only) override {
+    return listing(list == ipc::GroupList::kernel ? "kernel groups" : "groups", only, groups);
+  }
+  ipc::Listing<ipc::RouteRow> show_routes(ipc::RouteList list, bool counters,
+                                          const ipc::Selection& only) override {
     if (list == ipc::RouteList::exact && many > 0) return std::make_unique<ManyRows>(*this);
-    return fixed(routes);
+    return listing(fmt::format("routes {} {}", static_cast<int>(list), counters), only, routes);
   }
-  ipc::RowsPtr<ipc::PendingRow> show_pending() override { return fixed(pending); }
+  ipc::Listing<ipc::PendingRow> show_pending(const ipc::Selection& only) override {
+    return listing("pending", only, pending);
+  }
   void note(std::string_view text) override { notes.emplace_back(text); }
 
   static ipc::RouteRow numbered_route(std::size_t number) {
@@ -69,8 +76,10 @@ class StubHandler final : public ipc::ControlHandler {
   class ManyRows final : public ipc::Rows<ipc::RouteRow> {
    public:
     explicit ManyRows(StubHandler& stub) : stub_(stub) {}
-    std::vector<ipc::RouteRow> next(std::size_t limit) override {
+    std::optional<std::vector<ipc::RouteRow>> next(std::size_t limit) override {
+      if (made_ == stub_.many) return std::nullopt;
       std::vector<ipc::RouteRow> page;
+      if (stub_.empty_pages > 0 && stub_.empty_pages-- > 0) return page;
       while (page.size() < limit && made_ < stub_.many) page.push_back(numbered_route(made_++));
       stub_.rows_made += page.size();
       stub_.largest_page = std::max(stub_.largest_page, page.size());
@@ -82,8 +91,16 @@ class StubHandler final : public ipc::ControlHandler {
     std::size_t made_ = 0;
   };
 
+  static std::string of(const ipc::Selection& only) {
+    if (!only) return {};
+    return (only->kind == ipc::DomainWords::Kind::vrf ? " of vrf " : " of table ") + only->name;
+  }
+
   template <class Row>
-  static ipc::RowsPtr<Row> fixed(const std::vector<Row>& rows) {
+  ipc::Listing<Row> listing(std::string_view name, const ipc::Selection& only,
+                            const std::vector<Row>& rows) {
+    calls.push_back(std::string(name) + of(only));
+    if (failure) return std::unexpected(*failure);
     return std::make_unique<ipc::FixedRows<Row>>(rows);
   }
 

@@ -54,12 +54,17 @@ TEST_CASE("calls survive the wire") {
 }
 
 TEST_CASE("rows survive the wire") {
-  const InterfaceRow interface{IfIndex(70000), "eth0", 31, std::nullopt, "down"};
+  const InterfaceRow interface{IfIndex(70000), "eth0", 31, std::nullopt, "down", 4294967295};
   CHECK(through_the_wire_row(interface) == interface);
-  const GroupRow group{std::nullopt, "ff2e::42", "eth0"};
+  const GroupRow group{std::nullopt, "ff2e::42", "eth0", 100};
   CHECK(through_the_wire_row(group) == group);
-  const PendingRow pending{PendingKind::mgroup, "wg0", "10.0.0.9", "232.1.1.1", {"a", "b"}, "gone"};
+  PendingRow pending{PendingKind::mgroup, "wg0", "10.0.0.9", "232.1.1.1", {"a", "b"}, "gone"};
   CHECK(through_the_wire_row(pending) == pending);
+  pending.table = 10;
+  pending.domain = DomainWords{DomainWords::Kind::vrf, "red"};
+  CHECK(through_the_wire_row(pending) == pending);
+  const TableRow table{Family::ipv6, 100, 32, 1, 2, 3, 4, 5, 6, "", "video", true};
+  CHECK(through_the_wire_row(table) == table);
 
   RouteRow route{"10.0.0.9", "225.1.2.3", "eth0", {"eth1"}, {}, RouteState::refused, "no slot"};
   auto back = through_the_wire_row(route);
@@ -70,12 +75,41 @@ TEST_CASE("rows survive the wire") {
   CHECK_FALSE(back.counters);
   CHECK(back.state == route.state);
   CHECK(back.reason == route.reason);
+  CHECK_FALSE(back.table);
   route.counters = FlowCounters{1, 0xffff'ffff'ffff'ffffU, 3};
+  route.table = 253;
   back = through_the_wire_row(route);
   REQUIRE(back.counters);
   CHECK(back.counters->packets == 1);
   CHECK(back.counters->bytes == 0xffff'ffff'ffff'ffffU);
   CHECK(back.counters->wrong_interface == 3);
+  CHECK(back.table == 253);
+}
+
+TEST_CASE("a question about one table survives the wire, and one about all asks as ever") {
+  for (const auto kind : {DomainWords::Kind::table, DomainWords::Kind::vrf}) {
+    const Selection only = DomainWords{kind, "blue"};
+    CHECK(through_the_wire(Flush{only}).only == only);
+    CHECK(through_the_wire(ShowInterfaces{only}).only == only);
+    CHECK(through_the_wire(ShowTables{only}).only == only);
+    CHECK(through_the_wire(ShowPending{only}).only == only);
+    CHECK(through_the_wire(ShowGroups{GroupList::kernel, only}).only == only);
+    CHECK(through_the_wire(ShowRoutes{RouteList::kernel, true, only}).only == only);
+  }
+  CHECK_FALSE(through_the_wire(ShowPending{}).only);
+  // A daemon that does not know the parameter refuses it.
+  CHECK(encode_call({Flush{}}).find("only") == std::string::npos);
+  CHECK(encode_call({ShowRoutes{}}).find("only") == std::string::npos);
+}
+
+TEST_CASE("rows of a daemon that does not tell tables are understood") {
+  const auto rows = decode_rows<InterfaceRow>(
+      R"({"parameters":{"interfaces":[{"index":1,"name":"lo","vif":0,"mif":null,"state":""}]}})");
+  REQUIRE(rows);
+  CHECK_FALSE(rows->rows[0].table);
+  CHECK(decode_rows<TableRow>(
+      R"({"parameters":{"tables":[{"family":"ipv4","table":253,"slots":32,"slots_used":0,)"
+      R"("entries":0,"learned":0,"stop_filters":0,"upcalls":0,"upcalls_lost":0,"why_not":""}]}})"));
 }
 
 TEST_CASE("an interface name that is no UTF-8 is replaced, not fatal") {

@@ -137,6 +137,10 @@ TEST_CASE("parameters of a wrong type are named and change nothing") {
   CHECK(parameter("ShowRoutes", R"({"list":"kernel"})") == "counters");
   CHECK(parameter("ShowRoutes", R"({"list":"all","counters":true})") == "list");
   CHECK(parameter("ShowRoutes", R"({"list":"kernel","counters":1})") == "counters");
+  CHECK(parameter("ShowPending", R"({"only":"red"})") == "only");
+  CHECK(parameter("ShowPending", R"({"only":{"kind":"vrf"}})") == "only");
+  CHECK(parameter("Flush", R"({"only":{"kind":"bridge","name":"br0"}})") == "only");
+  CHECK(parameter("Flush", R"({"only":{"kind":"table","name":100}})") == "only");
   CHECK(talk.error(R"({"method":7})") == kInvalid);
   CHECK(talk.error(R"({"parameters":{}})") == kInvalid);
   CHECK(talk.error(R"({"method":"net.mcastd.control.Flush","more":"yes"})") == kInvalid);
@@ -193,6 +197,46 @@ TEST_CASE("a list asked for without more is refused") {
   CHECK(talk.error(R"({"method":"net.mcastd.control.ShowPending"})") ==
         "org.varlink.service.ExpectedMore");
   CHECK(talk.daemon.calls.empty());
+}
+
+TEST_CASE("a list or a flush may be of one table, and a null is none") {
+  Talk talk;
+  const auto ask = [&](std::string_view method, std::string_view parameters) {
+    talk.ask(fmt::format(R"({{"method":"net.mcastd.control.{}","more":true,"parameters":{}}})",
+                         method, parameters));
+    return talk.daemon.calls.back();
+  };
+  CHECK(ask("ShowInterfaces", R"({"only":{"kind":"table","name":"10"}})") ==
+        "interfaces of table 10");
+  CHECK(ask("ShowTables", R"({"only":{"kind":"vrf","name":"red"}})") == "tables of vrf red");
+  CHECK(ask("ShowGroups", R"({"list":"kernel","only":{"kind":"table","name":"tv"}})") ==
+        "kernel groups of table tv");
+  CHECK(ask("ShowRoutes", R"({"list":"kernel","counters":false,)"
+                          R"("only":{"kind":"vrf","name":"red"}})") == "routes 2 false of vrf red");
+  CHECK(ask("ShowPending", R"({"only":null})") == "pending");
+  CHECK(ask("Flush", R"({"only":{"kind":"vrf","name":"red"}})") == "flush of vrf red");
+  CHECK(ask("Flush", "{}") == "flush");
+}
+
+TEST_CASE("a list of what does not exist is a failure, not an empty list") {
+  Talk talk;
+  talk.daemon.failure = Failure{{ErrorCode::not_found, "no such VRF"}, {}, {}};
+  const Json reply = talk.ask_once(R"({"method":"net.mcastd.control.ShowPending","more":true,)"
+                                   R"("parameters":{"only":{"kind":"vrf","name":"red"}}})");
+  CHECK(reply["error"] == kFailed);
+  CHECK(reply["parameters"]["message"] == "no such VRF");
+}
+
+TEST_CASE("a piece without rows is not the end of a list") {
+  Talk talk;
+  talk.daemon.many = 7;
+  talk.daemon.empty_pages = 2;
+  const auto replies = talk.ask(R"({"method":"net.mcastd.control.ShowRoutes","more":true,)"
+                                R"("parameters":{"list":"exact","counters":false}})");
+  std::size_t rows = 0;
+  for (const Json& reply : replies) rows += reply["parameters"]["routes"].size();
+  CHECK(rows == 7);
+  CHECK(replies.size() == 6);
 }
 
 TEST_CASE("a oneway call is carried out and not answered") {
