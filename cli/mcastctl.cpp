@@ -44,8 +44,12 @@ int call_daemon(const Reporter& reporter, const Invocation& invocation) {
   if (!client) return reporter.report(client.error());
   switch (invocation.action) {
     case Action::show:
-      return reporter.report(
-          show(*client, invocation.list, invocation.json, text_style(invocation), write_out));
+      return reporter.report(show(*client,
+                                  {.list = invocation.list,
+                                   .only = invocation.only,
+                                   .json = invocation.json,
+                                   .style = text_style(invocation)},
+                                  write_out));
     case Action::change:
       return reporter.report(client->apply({invocation.change}));
     case Action::batch:
@@ -53,7 +57,7 @@ int call_daemon(const Reporter& reporter, const Invocation& invocation) {
     case Action::reload:
       return reporter.report(client->reload());
     case Action::flush:
-      return reporter.report(client->flush());
+      return reporter.report(client->flush(invocation.only));
     case Action::kill:
       return reporter.report(client->kill());
     case Action::version:

@@ -12,6 +12,7 @@
 
 #include "cli/identity.hpp"
 #include "core/config.hpp"
+#include "core/config_words.hpp"
 
 namespace mcast::cli {
 
@@ -53,6 +54,24 @@ constexpr std::array<Keyword<List>, 4> kLists{{
     {"routes", "routes", List::routes},
 }};
 
+using DomainKind = ipc::DomainWords::Kind;
+constexpr std::array<Keyword<DomainKind>, 2> kDomains{{
+    {"table", "table", DomainKind::table},
+    {"vrf", "vrf", DomainKind::vrf},
+}};
+
+/// What may follow `show`.
+struct Subject {
+  std::optional<List> list;  ///< none: the words say of which table
+};
+constexpr std::array<Keyword<Subject>, kLists.size() + kDomains.size()> kSubjects = [] {
+  std::array<Keyword<Subject>, kLists.size() + kDomains.size()> subjects{};
+  std::size_t used = 0;
+  for (const auto& list : kLists) subjects[used++] = {list.word, list.name, {list.value}};
+  for (const auto& domain : kDomains) subjects[used++] = {domain.word, domain.name, {}};
+  return subjects;
+}();
+
 /// The keyword that `word` is or abbreviates.
 template <class Value>
 Result<Keyword<Value>> look_up(std::string_view kind, std::string_view word,
@@ -81,7 +100,7 @@ Result<Keyword<Value>> look_up(std::string_view kind, std::string_view word,
   return candidates.front();
 }
 
-/// The words after add, remove, join or leave: IIF [SOURCE] GROUP [OIF...].
+/// The words after [table T|vrf V] of add, remove, join or leave: IIF [SOURCE] GROUP [OIF...].
 Result<void> check_count(std::string_view name, ipc::Verb verb, std::size_t count) {
   const bool joins = verb == ipc::Verb::join || verb == ipc::Verb::leave;
   const std::size_t most = joins ? 3 : std::numeric_limits<std::size_t>::max();
@@ -100,7 +119,8 @@ Result<void> check_count(std::string_view name, ipc::Verb verb, std::size_t coun
 }
 
 Result<ipc::Command> parse_change(const Keyword<CommandKind>& command, Words words) {
-  TRY(check_count(command.name, command.value.verb, words.size()));
+  const std::size_t count = words.size() - (chooses_table(words) ? 2 : 0);
+  TRY(check_count(command.name, command.value.verb, count));
   return ipc::Command{command.value.verb, std::move(words)};
 }
 
@@ -195,6 +215,28 @@ Result<void> no_more_words(std::string_view command, const Words& words) {
                                             command, words.front(), command));
 }
 
+/// Takes [table T|vrf V] from the words of show or flush.
+Result<ipc::Selection> parse_selection(std::string_view command, Words& words) {
+  if (words.empty()) return std::nullopt;
+  const auto is_meant = [&](const auto& domain) {
+    return (!words[0].empty() && domain.word.starts_with(words[0])) ||
+           closest_match(words[0], {domain.word});
+  };
+  if (std::ranges::none_of(kDomains, is_meant)) return std::nullopt;
+  const auto domain = TRY(look_up<DomainKind>("word", words[0], std::span(kDomains)));
+  if (words.size() < 2) {
+    return fail(ErrorCode::usage,
+                fmt::format("{}: after \"{}\" the {} is missing; see \"help {}\"", command,
+                            domain.word,
+                            domain.value == DomainKind::table ? "number or name of a routing table"
+                                                              : "name of a VRF",
+                            command));
+  }
+  ipc::DomainWords selection{domain.value, std::move(words[1])};
+  words.erase(words.begin(), words.begin() + 2);
+  return selection;
+}
+
 /// SMCRoute takes these for reload, though remove and restart begin so as well. With words after
 /// them somebody meant remove.
 bool is_old_reload(std::string_view program, const Words& words) {
@@ -214,9 +256,15 @@ Result<void> parse_command(std::string_view program, Invocation& invocation, Wor
       return {};
     case Action::show:
       if (!words.empty()) {
-        invocation.list = TRY(look_up<List>("list", words.front(), std::span(kLists))).value;
-        words.erase(words.begin());
+        const auto subject = TRY(look_up<Subject>("list", words.front(), std::span(kSubjects)));
+        if (subject.value.list) {
+          invocation.list = *subject.value.list;
+          words.erase(words.begin());
+        }
       }
+      [[fallthrough]];
+    case Action::flush:
+      invocation.only = TRY(parse_selection(command.name, words));
       break;
     case Action::help:
       if (!words.empty()) {

@@ -25,6 +25,7 @@ struct Invocation {
   bool headings = true;
   Action action = Action::show;
   List list = List::routes;  ///< to show
+  ipc::Selection only;       ///< of which table to show or flush
   ipc::Command change;
   std::string topic;  ///< of help: the full name of a command; empty for an overview
 };

@@ -21,25 +21,30 @@ struct Topic {
 };
 
 constexpr std::array<Topic, 10> kTopics{{
-    {"add", "IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF ...]",
+    {"add", "[table T|vrf V] IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF ...]",
      "Add a route, or outbound interfaces to one",
      "Traffic of GROUP, from SOURCE or from any source, that arrives on IIF leaves on every\n"
      "OIF. Without an OIF it is blocked. A name ending in + stands for all interfaces that\n"
-     "begin so.",
+     "begin so. The route belongs to the routing table T, by number or name, or to the VRF V;\n"
+     "without these words to the table in which traffic from IIF is routed.",
      "add eth0 192.0.2.10 225.1.2.3 eth1 eth2"},
-    {"remove", "IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF ...]",
+    {"remove", "[table T|vrf V] IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF ...]",
      "Remove a route, or just some of its outbound interfaces",
      "When the last outbound interface is removed by name, the route stays and blocks.\n"
-     "Also called del.",
+     "A route that was added with table or vrf is removed with the same words. Also called\n"
+     "del.",
      "remove eth0 192.0.2.10 225.1.2.3 eth2"},
-    {"join", "IIF [SOURCE[/LEN]] GROUP[/LEN]", "Receive a group on an interface",
+    {"join", "[table T|vrf V] IIF [SOURCE[/LEN]] GROUP[/LEN]", "Receive a group on an interface",
      "The membership is renewed whenever the interface returns.", "join eth0 225.1.2.3"},
-    {"leave", "IIF [SOURCE[/LEN]] GROUP[/LEN]", "End what join began", "", "leave eth0 225.1.2.3"},
-    {"show", "[routes|groups|interfaces|pending]", "List routes (if nothing else is said) and more",
+    {"leave", "[table T|vrf V] IIF [SOURCE[/LEN]] GROUP[/LEN]", "End what join began", "",
+     "leave eth0 225.1.2.3"},
+    {"show", "[routes|groups|interfaces|pending] [table T|vrf V]",
+     "List routes (if nothing else is said) and more",
      "With -d in detail, with -j as JSON. \"pending\" lists what is not in effect, and with -d\n"
-     "why.",
+     "why. \"table\" or \"vrf\" leaves out what belongs to other routing tables.",
      "-j show routes"},
-    {"flush", "", "Drop routes learned from traffic", "", "flush"},
+    {"flush", "[table T|vrf V]", "Drop routes learned from traffic",
+     "All of them, or those of one routing table.", "flush"},
     {"reload", "", "Read the configuration file again",
      "A file with mistakes changes nothing. What add, remove, join and leave did is\n"
      "forgotten. Also called restart.",
@@ -81,12 +86,12 @@ Commands, which may be abbreviated:
       program, identity, default_socket(identity));
   for (const auto& entry : kTopics)
     text += fmt::format("  {:<8} {}\n", entry.command, entry.summary);
-  return text + "\nArguments:\n  add    IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF ...]\n"
-                "  remove IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF ...]\n"
-                "  join   IIF [SOURCE[/LEN]] GROUP[/LEN]\n"
-                "  leave  IIF [SOURCE[/LEN]] GROUP[/LEN]\n"
-                "  show   [routes|groups|interfaces|pending]\n"
-                "  help   [COMMAND]\n";
+  text += "\nArguments:\n";
+  for (const auto& entry : kTopics) {
+    if (!entry.arguments.empty())
+      text += fmt::format("  {:<6} {}\n", entry.command, entry.arguments);
+  }
+  return text;
 }
 
 std::string version_text(std::string_view program) {

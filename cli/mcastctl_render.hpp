@@ -16,23 +16,26 @@ struct TextStyle {
   bool detail = false;
   /// Underlined and reversed headings instead of plain ones.
   bool drawn = false;
-  std::size_t width = 79;  ///< of drawn headings, in columns
+  std::size_t width = 79;       ///< of drawn headings, in columns
+  std::size_t table_width = 0;  ///< of a TABLE column; 0: there is none
 };
 
 /// A ruled title above a table, or nothing without headings.
 [[nodiscard]] std::string title(const TextStyle& style, std::string_view text);
 
-/// `name_width` is the length of the longest interface name of the host.
+/// `name_width` is the length of the longest interface name of the host, `table` what stands in the
+/// TABLE column.
 [[nodiscard]] std::string interface_heading(const TextStyle& style, std::size_t name_width);
 [[nodiscard]] std::string to_text(const TextStyle& style, const ipc::InterfaceRow& row,
-                                  std::size_t name_width);
+                                  std::size_t name_width, std::string_view table = {});
 
 [[nodiscard]] std::string group_heading(const TextStyle& style);
-[[nodiscard]] std::string to_text(const ipc::GroupRow& row);
+[[nodiscard]] std::string to_text(const TextStyle& style, const ipc::GroupRow& row,
+                                  std::string_view table = {});
 
 [[nodiscard]] std::string route_heading(const TextStyle& style, std::size_t name_width);
 [[nodiscard]] std::string to_text(const TextStyle& style, const ipc::RouteRow& row,
-                                  std::size_t name_width);
+                                  std::size_t name_width, std::string_view table = {});
 
 [[nodiscard]] std::string pending_heading(const TextStyle& style);
 [[nodiscard]] std::string to_text(const TextStyle& style, const ipc::PendingRow& row);

@@ -4,9 +4,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <functional>
+#include <iterator>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "cli/mcastctl_tables.hpp"
 
 namespace mcast::cli {
 
@@ -42,107 +48,162 @@ constexpr std::array<GroupTable, 2> kGroupTables{{
     {GroupList::kernel, "Kernel Group Membership Table", "kernel"},
 }};
 
+/// Rules that do not work are pending instead.
+bool wanted(const RouteRow& row) {
+  return row.state == ipc::RouteState::active;
+}
+bool wanted(const auto&) {
+  return true;
+}
+
 class Shower {
  public:
-  Shower(ipc::Client& client, const TextStyle& style, const Output& output)
-      : client_(client), style_(style), output_(output) {}
+  Shower(ipc::Client& client, const Question& question, const Output& output)
+      : client_(client), only_(question.only), style_(question.style), output_(output) {}
 
   Outcome interfaces() {
+    if (auto known = learn(); !known) return known;
     std::vector<InterfaceRow> rows;
-    if (auto read = all_interfaces(rows); !read) return read;
-    const std::size_t width = longest_name(rows);
-    std::string text = interface_heading(style_, width);
-    for (const auto& row : rows) text += to_text(style_, row, width);
-    output_(text);
-    if (!style_.detail) return {};
-    return client_.show_tables([&](const std::vector<TableRow>& tables) {
-      for (const auto& table : tables) output_(to_text(table));
+    if (!only_) {
+      rows = std::move(links_);
+    } else if (auto read = interfaces_of(only_, rows); !read) {
+      return read;
+    }
+    RowsOfTables<InterfaceRow> list(tables_, decide_, [&](std::size_t, const auto& piece) {
+      std::string text = interface_heading(style_, name_width_);
+      for (const InterfaceRow& row : piece) text += to_text(style_, row, name_width_, label(row));
+      output_(text);
     });
+    list.add(0, std::move(rows));
+    list.finish();
+    if (!style_.detail) return {};
+    return client_.show_tables(
+        [&](const std::vector<TableRow>& tables) {
+          for (const auto& table : tables) output_(to_text(table));
+        },
+        only_);
   }
 
   Outcome groups() {
-    for (const auto& table : kGroupTables) {
-      const bool configured = table.list == GroupList::configured;
-      if (!configured && !style_.detail) continue;
+    const auto heading = [&](const GroupTable& table) {
       // SMCRoute gives the second table no column names, and scripts count lines.
-      std::string heading = title(style_, table.title);
-      if (configured) heading += group_heading(style_);
-      auto shown = client_.show_groups(table.list, [&](const std::vector<GroupRow>& rows) {
-        std::string text;
-        for (const auto& row : rows) text += to_text(row);
-        write_under(heading, text);
-      });
-      if (!shown) return shown;
-    }
-    return {};
+      return title(style_, table.title) +
+             (table.list == GroupList::configured ? group_heading(style_) : "");
+    };
+    const auto text = [&](const GroupRow& row) { return to_text(style_, row, label(row)); };
+    return lists<GroupRow>(
+        std::span(kGroupTables).first(style_.detail ? 2 : 1), heading, text,
+        [&](GroupList list, const auto& sink) { return client_.show_groups(list, sink, only_); });
   }
 
   Outcome routes() {
-    std::vector<InterfaceRow> links;
-    if (auto read = all_interfaces(links); !read) return read;
-    const std::size_t width = longest_name(links);
-    for (const auto& table : kRouteTables) {
-      std::string heading = title(style_, table.title) + route_heading(style_, width);
-      auto shown = client_.show_routes(table.list, style_.detail, [&](const auto& rows) {
-        std::string text;
-        for (const RouteRow& row : rows) {
-          if (row.state == ipc::RouteState::active) text += to_text(style_, row, width);
-        }
-        write_under(heading, text);
-      });
-      if (!shown) return shown;
-    }
-    return {};
+    const auto heading = [&](const RouteTable& table) {
+      return title(style_, table.title) + route_heading(style_, name_width_);
+    };
+    const auto text = [&](const RouteRow& row) {
+      return to_text(style_, row, name_width_, label(row));
+    };
+    return lists<RouteRow>(std::span(kRouteTables), heading, text,
+                           [&](RouteList list, const auto& sink) {
+                             return client_.show_routes(list, style_.detail, sink, only_);
+                           });
   }
 
   Outcome pending() {
     std::string heading = pending_heading(style_);
     bool any = false;
-    auto shown = client_.show_pending([&](const std::vector<PendingRow>& rows) {
-      std::string text;
-      for (const auto& row : rows) text += to_text(style_, row);
-      any = any || !rows.empty();
-      write_under(heading, text);
-    });
+    auto shown = client_.show_pending(
+        [&](const std::vector<PendingRow>& rows) {
+          if (rows.empty()) return;
+          std::string text = std::exchange(heading, {});
+          for (const auto& row : rows) text += to_text(style_, row);
+          any = true;
+          output_(text);
+        },
+        only_);
     if (shown && !any) output_("No pending routes or groups\n");
     return shown;
   }
 
  private:
-  Outcome all_interfaces(std::vector<InterfaceRow>& rows) {
-    return client_.show_interfaces([&](const std::vector<InterfaceRow>& piece) {
-      rows.insert(rows.end(), piece.begin(), piece.end());
+  /// What the columns depend on. Their widths are those of the whole host, whatever is shown.
+  Outcome learn() {
+    auto read = client_.show_tables(
+        [&](const std::vector<TableRow>& tables) {
+          for (const auto& table : tables) tables_.add(table);
+        },
+        only_);
+    if (!read) return read;
+    read = interfaces_of({}, links_);
+    for (const auto& link : links_) {
+      name_width_ = std::max(name_width_, link.name.size());
+      if (!only_) tables_.add(link);
+    }
+    return read;
+  }
+
+  Outcome interfaces_of(const ipc::Selection& only, std::vector<InterfaceRow>& rows) {
+    return client_.show_interfaces(
+        [&](const std::vector<InterfaceRow>& piece) {
+          rows.insert(rows.end(), piece.begin(), piece.end());
+        },
+        only);
+  }
+
+  /// Writes lists one below the other; one without rows has no heading either.
+  template <class Row, class List, std::size_t N, class Heading, class Text, class Ask>
+  Outcome lists(std::span<const List, N> all, Heading heading, Text text_of, Ask ask) {
+    if (auto known = learn(); !known) return known;
+    const List* begun = nullptr;
+    RowsOfTables<Row> rows(tables_, decide_, [&](std::size_t at, const std::vector<Row>& piece) {
+      if (piece.empty()) return;
+      std::string text;
+      if (std::exchange(begun, &all[at]) != &all[at]) text = heading(all[at]);
+      for (const Row& row : piece) text += text_of(row);
+      output_(text);
     });
+    for (std::size_t at = 0; at < all.size(); ++at) {
+      auto asked = ask(all[at].list, [&](const std::vector<Row>& piece) {
+        std::vector<Row> shown;
+        std::ranges::copy_if(piece, std::back_inserter(shown),
+                             [](const Row& row) { return wanted(row); });
+        rows.add(at, std::move(shown));
+      });
+      if (!asked) return asked;
+    }
+    rows.finish();
+    return {};
   }
 
-  static std::size_t longest_name(const std::vector<InterfaceRow>& rows) {
-    std::size_t longest = 0;
-    for (const auto& row : rows) longest = std::max(longest, row.name.size());
-    return longest;
-  }
-
-  /// A table without rows has no heading either.
-  void write_under(std::string& heading, const std::string& text) const {
-    if (text.empty()) return;
-    output_(std::exchange(heading, {}) + text);
+  template <class Row>
+  [[nodiscard]] std::string label(const Row& row) const {
+    return style_.table_width == 0 ? std::string() : tables_.label(row.table);
   }
 
   ipc::Client& client_;
-  const TextStyle& style_;
+  const ipc::Selection& only_;
+  TextStyle style_;
   const Output& output_;
+  Tables tables_;
+  std::vector<InterfaceRow> links_;  ///< of the host
+  std::size_t name_width_ = 0;
+  std::function<void(bool)> decide_ = [this](bool several) {
+    style_.table_width = several ? tables_.width() : 0;
+  };
 };
 
 class JsonShower {
  public:
-  JsonShower(ipc::Client& client, const Output& output) : client_(client), output_(output) {}
+  JsonShower(ipc::Client& client, const Question& question, const Output& output)
+      : client_(client), only_(question.only), output_(output) {}
 
   Outcome interfaces() {
     return document("interfaces", [&] {
-      auto outcome = array([&](const auto& sink) { return client_.show_interfaces(sink); },
+      auto outcome = array([&](const auto& sink) { return client_.show_interfaces(sink, only_); },
                            static_cast<const InterfaceRow*>(nullptr));
       if (!outcome) return outcome;
-      output_(",\"tables\":");
-      return array([&](const auto& sink) { return client_.show_tables(sink); },
+      write(",\"tables\":");
+      return array([&](const auto& sink) { return client_.show_tables(sink, only_); },
                    static_cast<const TableRow*>(nullptr));
     });
   }
@@ -150,7 +211,7 @@ class JsonShower {
   Outcome groups() {
     return document("groups", [&] {
       return tables(kGroupTables, [&](const GroupTable& table) {
-        return array([&](const auto& sink) { return client_.show_groups(table.list, sink); },
+        return array([&](const auto& sink) { return client_.show_groups(table.list, sink, only_); },
                      static_cast<const GroupRow*>(nullptr));
       });
     });
@@ -159,15 +220,16 @@ class JsonShower {
   Outcome routes() {
     return document("routes", [&] {
       return tables(kRouteTables, [&](const RouteTable& table) {
-        return array([&](const auto& sink) { return client_.show_routes(table.list, true, sink); },
-                     static_cast<const RouteRow*>(nullptr));
+        return array(
+            [&](const auto& sink) { return client_.show_routes(table.list, true, sink, only_); },
+            static_cast<const RouteRow*>(nullptr));
       });
     });
   }
 
   Outcome pending() {
     return document("pending", [&] {
-      return array([&](const auto& sink) { return client_.show_pending(sink); },
+      return array([&](const auto& sink) { return client_.show_pending(sink, only_); },
                    static_cast<const PendingRow*>(nullptr));
     });
   }
@@ -175,32 +237,26 @@ class JsonShower {
  private:
   template <class Body>
   Outcome document(std::string_view key, Body body) {
-    output_(fmt::format("{{\"{}\":", key));
+    write(fmt::format("{{\"{}\":", key));
     auto outcome = body();
-    if (outcome) output_("}\n");
+    if (outcome) output_(std::exchange(begun_, {}) + "}\n");
     return outcome;
   }
 
   template <class Tables, class Body>
   Outcome tables(const Tables& all, Body body) {
     for (const auto& table : all) {
-      output_(fmt::format("{}\"{}\":", &table == all.data() ? '{' : ',', table.key));
+      write(fmt::format("{}\"{}\":", &table == all.data() ? '{' : ',', table.key));
       if (auto outcome = body(table); !outcome) return outcome;
     }
-    output_("}");
+    write("}");
     return {};
-  }
-
-  static bool wanted(const RouteRow& row) { return row.state == ipc::RouteState::active; }
-  template <class Row>
-  static bool wanted(const Row&) {
-    return true;
   }
 
   template <class Ask, class Row>
   Outcome array(Ask ask, const Row*) {
     bool first = true;
-    output_("[");
+    write("[");
     auto outcome = ask([&](const std::vector<Row>& rows) {
       std::string text;
       for (const auto& row : rows) {
@@ -208,18 +264,23 @@ class JsonShower {
         if (!std::exchange(first, false)) text += ',';
         text += to_json(row);
       }
-      output_(text);
+      output_(std::exchange(begun_, {}) + text);
     });
-    if (outcome) output_("]");
+    if (outcome) write("]");
     return outcome;
   }
 
+  /// Follows with the next rows: what the daemon refuses to list leaves no half a document.
+  void write(std::string_view text) { begun_ += text; }
+
   ipc::Client& client_;
+  const ipc::Selection& only_;
   const Output& output_;
+  std::string begun_;
 };
 
 template <class AnyShower>
-Outcome show_with(AnyShower shower, List list) {
+Outcome show_with(AnyShower&& shower, List list) {
   switch (list) {
     case List::interfaces:
       return shower.interfaces();
@@ -235,10 +296,9 @@ Outcome show_with(AnyShower shower, List list) {
 
 }  // namespace
 
-Outcome show(ipc::Client& client, List list, bool json, const TextStyle& style,
-             const Output& output) {
-  return json ? show_with(JsonShower(client, output), list)
-              : show_with(Shower(client, style, output), list);
+Outcome show(ipc::Client& client, const Question& question, const Output& output) {
+  return question.json ? show_with(JsonShower(client, question, output), question.list)
+                       : show_with(Shower(client, question, output), question.list);
 }
 
 }  // namespace mcast::cli

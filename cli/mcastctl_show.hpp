@@ -14,8 +14,15 @@ namespace mcast::cli {
 /// Takes text as it comes.
 using Output = std::function<void(std::string_view)>;
 
+struct Question {
+  List list = List::routes;
+  ipc::Selection only{};
+  bool json = false;
+  TextStyle style{};  ///< of text
+};
+
 /// Asks the daemon for a list and writes it piece by piece.
-[[nodiscard]] std::expected<void, ipc::Failure> show(ipc::Client& client, List list, bool json,
-                                                     const TextStyle& style, const Output& output);
+[[nodiscard]] std::expected<void, ipc::Failure> show(ipc::Client& client, const Question& question,
+                                                     const Output& output);
 
 }  // namespace mcast::cli

@@ -194,6 +194,11 @@ std::string table_and_vrf() {
   return "table and vrf on one line: a VRF's table is its own; keep one of them";
 }
 
+bool chooses_table(std::span<const std::string> words) {
+  return words.size() > 1 && (words[0] == "table" || words[0] == "vrf") &&
+         !looks_like_address(words[1]);
+}
+
 std::uint64_t join_count(const std::optional<Prefix>& source, const Prefix& group) {
   const std::uint64_t groups = group.size();
   const std::uint64_t sources = source ? source->size() : 1;
@@ -216,12 +221,6 @@ struct Target {
   Domain domain;
   std::size_t used = 0;  ///< words
 };
-
-/// Whether a word that could be an interface is meant as `table` or `vrf`.
-bool chooses_table(std::span<const std::string> words) {
-  return words.size() > 1 && (words[0] == "table" || words[0] == "vrf") &&
-         !looks_like_address(words[1]);
-}
 
 /// IIF [SOURCE] GROUP: the second word is a source if another address follows it.
 Result<Target> parse_target(std::span<const std::string> words) {

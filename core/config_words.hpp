@@ -52,6 +52,10 @@ inline constexpr std::size_t kMaxTableName = 31;
 /// Said of `table` and `vrf` on one line.
 [[nodiscard]] std::string table_and_vrf();
 
+/// Whether a command's words begin with `table T` or `vrf V`. What an address follows is the name
+/// of an interface.
+[[nodiscard]] bool chooses_table(std::span<const std::string> words);
+
 /// How many joins it takes to receive these, saturating.
 [[nodiscard]] std::uint64_t join_count(const std::optional<Prefix>& source, const Prefix& group);
 [[nodiscard]] std::string too_many_joins(std::string_view group);

@@ -25,8 +25,8 @@ Client connect(const std::string& path,
 std::string shown(RunningServer& server, cli::List list, bool json, cli::TextStyle style = {}) {
   Client client = connect(server.dir.socket());
   std::string text;
-  const auto outcome =
-      cli::show(client, list, json, style, [&](std::string_view piece) { text += piece; });
+  const auto outcome = cli::show(client, {.list = list, .json = json, .style = style},
+                                 [&](std::string_view piece) { text += piece; });
   CHECK(outcome);
   return text;
 }
@@ -50,8 +50,9 @@ TEST_CASE("commands and their failures come through") {
   CHECK(client.apply({{Verb::add, {"eth0", "225.1.1.1", "eth1"}}}));
   CHECK(client.reload());
   CHECK(client.flush());
+  CHECK(client.flush(DomainWords{DomainWords::Kind::table, "video"}));
   CHECK(server.with_stub([](const StubHandler& stub) { return stub.calls; }) ==
-        std::vector<std::string>{"apply", "reload", "flush"});
+        std::vector<std::string>{"apply", "reload", "flush", "flush of table video"});
   server.with_stub([](StubHandler& stub) {
     stub.failure = Failure{{ErrorCode::config, "2 errors"}, {"a.conf:1:1: x", "a.conf:2:1: y"}, {}};
   });

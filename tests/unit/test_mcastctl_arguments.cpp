@@ -108,6 +108,51 @@ TEST_CASE("words keep their order and number") {
   CHECK(contains(refusal({"show", "routes", "eth0"}), "eth0"));
 }
 
+TEST_CASE("changes may name a table or a VRF first, and interfaces may be called so") {
+  const std::vector<std::string> words{"table", "10", "eth0", "10.0.0.9", "225.1.2.3"};
+  for (const auto* command : {"add", "remove", "join", "leave"}) {
+    auto line = words;
+    line.insert(line.begin(), command);
+    CHECK(parse(line).change.words == words);
+    line[1] = "vrf";
+    CHECK(parse(line, "smcroutectl").change.words[0] == "vrf");
+  }
+  CHECK(parse({"add", "table", "225.1.1.1"}).change.words.size() == 2);
+  CHECK(parse({"join", "vrf", "10.0.0.9", "225.1.1.1"}).change.words.size() == 3);
+  for (const auto* word : {"table", "vrf"}) {
+    CHECK(contains(refusal({"add", word}), "help add"));
+    CHECK(contains(refusal({"add", word, "red"}), "help add"));
+    CHECK(contains(refusal({"add", word, "red", "eth0"}), "help add"));
+    CHECK(
+        contains(refusal({"join", word, "red", "eth0", "10.0.0.9", "225.1.1.1", "eth1"}), "join"));
+  }
+}
+
+TEST_CASE("show and flush may be of one table") {
+  using Kind = ipc::DomainWords::Kind;
+  const ipc::Selection video = ipc::DomainWords{Kind::table, "video"};
+  const ipc::Selection red = ipc::DomainWords{Kind::vrf, "red"};
+  CHECK_FALSE(parse({"show"}).only);
+  for (const auto* program : {"mcastctl", "smcroutectl"}) {
+    CHECK(parse({"show", "table", "video"}, program).only == video);
+    CHECK(parse({"show", "table", "video"}, program).list == List::routes);
+    CHECK(parse({"show", "groups", "vrf", "red"}, program).only == red);
+    CHECK(parse({"s", "i", "t", "video"}, program).only == video);
+    CHECK(parse({"s", "i", "v", "red"}, program).list == List::interfaces);
+    CHECK(parse({"flush", "vrf", "red"}, program).only == red);
+    CHECK_FALSE(parse({"flush"}, program).only);
+  }
+  CHECK(contains(refusal({"show", "table"}), "number or name"));
+  CHECK(contains(refusal({"show", "pending", "vrf"}), "name of a VRF"));
+  CHECK(contains(refusal({"flush", "table"}), "help flush"));
+  CHECK(contains(refusal({"show", "tabel", "10"}), "did you mean \"table\""));
+  CHECK(contains(refusal({"show", "routes", "tabel", "10"}), "did you mean \"table\""));
+  CHECK(contains(refusal({"flush", "tabel", "10"}), "did you mean \"table\""));
+  CHECK(contains(refusal({"show", "table", "10", "routes"}), "routes"));
+  CHECK(contains(refusal({"show", "routes", ""}), "\"\""));
+  CHECK(contains(refusal({"reload", "table", "10"}), "table"));
+}
+
 TEST_CASE("help names the command in full") {
   CHECK(parse({"-h"}).action == Action::help);
   CHECK(parse({"help"}).topic.empty());
@@ -119,19 +164,21 @@ TEST_CASE("help names the command in full") {
 
 TEST_CASE("a batch is a list of changes with comments and blank lines") {
   std::istringstream input("# first\n\nadd eth0 225.1.1.1 eth1 # why\r\n\t del  eth0\t225.1.1.2\n"
-                           "j eth0 225.1.1.3");
+                           "j eth0 225.1.1.3\na vrf red eth0 225.1.1.4");
   const auto batch = parse_batch(input);
   REQUIRE(batch);
-  REQUIRE(batch->commands.size() == 3);
+  REQUIRE(batch->commands.size() == 4);
   CHECK(batch->commands[0] == ipc::Command{ipc::Verb::add, {"eth0", "225.1.1.1", "eth1"}});
   CHECK(batch->commands[1] == ipc::Command{ipc::Verb::remove, {"eth0", "225.1.1.2"}});
   CHECK(batch->commands[2] == ipc::Command{ipc::Verb::join, {"eth0", "225.1.1.3"}});
-  CHECK(batch->lines == std::vector<std::size_t>{3, 4, 5});
+  CHECK(batch->commands[3] == ipc::Command{ipc::Verb::add, {"vrf", "red", "eth0", "225.1.1.4"}});
+  CHECK(batch->lines == std::vector<std::size_t>{3, 4, 5, 6});
   CHECK(contains(refusal({"-b", "add"}), "add"));
 }
 
 TEST_CASE("a mistake in a batch is named with its line") {
-  for (const auto* text : {"\n\nshow\n", "\n\nadd eth0\n", "\n\nfrobnicate\n"}) {
+  for (const auto* text :
+       {"\n\nshow\n", "\n\nadd eth0\n", "\n\nadd table 10 eth0\n", "\n\nfrobnicate\n"}) {
     std::istringstream input(text);
     const auto batch = parse_batch(input);
     REQUIRE_FALSE(batch);

@@ -52,11 +52,11 @@ TEST_CASE("groups are listed as ever") {
   CHECK(title(style, "Group Memberships Table") == lines({kSingle, "Group Memberships Table\n"}));
   CHECK(group_heading(style) ==
         lines({kDouble, "GROUP (S,G)                                IIF             \n", kDouble}));
-  CHECK(to_text(ipc::GroupRow{{}, "225.1.2.3", "eth0"}) ==
+  CHECK(to_text(style, ipc::GroupRow{{}, "225.1.2.3", "eth0"}) ==
         "(*, 225.1.2.3)                             eth0\n");
-  CHECK(to_text(ipc::GroupRow{"10.0.0.9", "232.1.2.0/30", "eth0"}) ==
+  CHECK(to_text(style, ipc::GroupRow{"10.0.0.9", "232.1.2.0/30", "eth0"}) ==
         "(10.0.0.9, 232.1.2.0/30)                   eth0\n");
-  CHECK(to_text(ipc::GroupRow{{}, "ff2e::42", "eth0"}) ==
+  CHECK(to_text(style, ipc::GroupRow{{}, "ff2e::42", "eth0"}) ==
         "(*, ff2e::42)                              eth0\n");
 }
 
@@ -103,6 +103,14 @@ TEST_CASE("pending rules are listed as ever, with the reason in detail") {
         "phyint  wg0\n");
   style.detail = true;
   CHECK(to_text(style, row) == "mroute  from wg0 group 239.5.5.5 to eth1  # no wg0\n");
+  auto placed = row;
+  placed.domain = ipc::DomainWords{ipc::DomainWords::Kind::table, "video"};
+  CHECK(to_text(style, placed) ==
+        "mroute  table video from wg0 group 239.5.5.5 to eth1  # no wg0\n");
+  placed.kind = ipc::PendingKind::phyint;
+  placed.oifs = {};
+  placed.domain = ipc::DomainWords{ipc::DomainWords::Kind::vrf, "red"};
+  CHECK(to_text(style, placed) == "phyint  wg0 vrf red  # no wg0\n");
 }
 
 TEST_CASE("headings are drawn on a terminal and left out on request") {
@@ -121,19 +129,31 @@ TEST_CASE("headings are drawn on a terminal and left out on request") {
 
 TEST_CASE("JSON has the fields that programs expect, in their order") {
   CHECK(to_json(ipc::InterfaceRow{IfIndex(3), "eth0", 0, {}, "up"}) ==
-        R"({"index":3,"name":"eth0","vif":0,"mif":null,"state":"up"})");
-  CHECK(to_json(ipc::GroupRow{{}, "225.1.2.3", "eth0"}) ==
-        R"({"source":null,"group":"225.1.2.3","iif":"eth0"})");
+        R"({"index":3,"name":"eth0","vif":0,"mif":null,"state":"up","table":null})");
+  CHECK(to_json(ipc::GroupRow{{}, "225.1.2.3", "eth0", 100}) ==
+        R"({"source":null,"group":"225.1.2.3","iif":"eth0","table":100})");
   auto row = route("10.0.0.9", "225.1.2.3", "eth0", {"eth1", "eth2"});
   CHECK(to_json(row) ==
-        R"({"source":"10.0.0.9","group":"225.1.2.3","iif":"eth0","oifs":["eth1","eth2"]})");
+        R"({"source":"10.0.0.9","group":"225.1.2.3","iif":"eth0","oifs":["eth1","eth2"],)"
+        R"("table":null})");
   row.oifs.clear();
   row.counters = FlowCounters{1, 2, 3};
+  row.table = 253;
   CHECK(to_json(row) == R"({"source":"10.0.0.9","group":"225.1.2.3","iif":"eth0","oifs":[],)"
-                        R"("packets":1,"bytes":2,"wrong_interface":3})");
+                        R"("packets":1,"bytes":2,"wrong_interface":3,"table":253})");
   CHECK(to_json(ipc::PendingRow{ipc::PendingKind::mroute, "wg0", {}, "239.5.5.5", {"eth1"}, "x"}) ==
         R"({"kind":"mroute","iif":"wg0","source":null,"group":"239.5.5.5","oifs":["eth1"],)"
-        R"("reason":"x"})");
+        R"("reason":"x","table":null,"domain":null})");
+  CHECK(to_json(ipc::PendingRow{ipc::PendingKind::phyint,
+                                "wg0",
+                                {},
+                                "",
+                                {},
+                                "x",
+                                10,
+                                ipc::DomainWords{ipc::DomainWords::Kind::vrf, "red"}}) ==
+        R"({"kind":"phyint","iif":"wg0","source":null,"group":null,"oifs":[],"reason":"x",)"
+        R"("table":10,"domain":{"kind":"vrf","name":"red"}})");
 }
 
 TEST_CASE("a failure is told in as few lines as it needs") {
