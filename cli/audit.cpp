@@ -16,10 +16,10 @@ constexpr std::chrono::milliseconds kPause{10};
 
 }  // namespace
 
-Audit::Audit(asio::io_context& loop, Engine& engine, platform::MrouteKernel& kernel,
+Audit::Audit(asio::io_context& loop, Engine& engine, const platform::Ports& ports,
              std::chrono::milliseconds interval, std::function<void()> changed)
     : engine_(engine),
-      kernel_(kernel),
+      ports_(ports),
       interval_(interval),
       changed_(std::move(changed)),
       timer_(loop) {
@@ -34,10 +34,14 @@ void Audit::wait(std::chrono::milliseconds delay) {
 }
 
 void Audit::look() {
-  bool found = position_ == 0 && engine_.doubt_slots() != 0;
+  bool found = position_ == 0;
+  if (position_ == 0) {
+    engine_.doubt_slots();
+    look_at_rules();
+  }
   const Page<KernelRoute> page = engine_.kernel_routes(position_, kPiece);
   for (const KernelRoute& route : page.rows) {
-    const auto counters = kernel_.counters(route.table, route.flow);
+    const auto counters = ports_.kernel->counters(route.table, route.flow);
     if (counters || counters.error().code != ErrorCode::not_found) continue;
     spdlog::warn("route {} is missing from the kernel: another program removed it; it is restored",
                  route.flow.to_string());
@@ -47,6 +51,12 @@ void Audit::look() {
   position_ = page.next.value_or(0);
   wait(page.next ? kPause : interval_);
   if (found) changed_();
+}
+
+void Audit::look_at_rules() {
+  if (const auto learned = platform::learn_multicast_rules(engine_, ports_); !learned) {
+    spdlog::error("{}", learned.error().message);
+  }
 }
 
 }  // namespace mcast::cli

@@ -8,7 +8,7 @@
 #include <functional>
 
 #include "core/engine.hpp"
-#include "platform/ports.hpp"
+#include "platform/converge.hpp"
 
 namespace mcast::cli {
 
@@ -17,16 +17,17 @@ namespace mcast::cli {
 /// took away is written anew.
 class Audit {
  public:
-  /// `changed` is called when something has to be mended.
-  Audit(asio::io_context& loop, Engine& engine, platform::MrouteKernel& kernel,
+  /// `changed` is called when something may have to be mended.
+  Audit(asio::io_context& loop, Engine& engine, const platform::Ports& ports,
         std::chrono::milliseconds interval, std::function<void()> changed);
 
  private:
   void wait(std::chrono::milliseconds delay);
   void look();
+  void look_at_rules();
 
   Engine& engine_;
-  platform::MrouteKernel& kernel_;
+  const platform::Ports& ports_;
   const std::chrono::milliseconds interval_;
   std::function<void()> changed_;
   asio::steady_timer timer_;

@@ -97,6 +97,8 @@ Daemon::Daemon(DaemonOptions options)
 
 Daemon::~Daemon() {
   if (links_ready_.is_open()) links_ready_.release();
+  // After a start that failed; otherwise none is left.
+  if (engine_) drop_multicast_rules();
 }
 
 // --- Starting ------------------------------------------------------------------------------------
@@ -114,6 +116,7 @@ Result<void> Daemon::start() {
   engine_ = std::make_unique<Engine>(traits, engine_options(options_, traits));
   TRY(load_at_start());
   TRY(platform_.links->start(*this));  // the tables of VRFs are known then
+  TRY(check_multicast_rules());
   TRY(open_tables());
   platform::raise_descriptor_limit();  // one for each client
   server_ = TRY(ipc::Server::listen(
@@ -122,7 +125,10 @@ Result<void> Daemon::start() {
   wait_for_links();
   announcer_.emplace(loop_, *engine_, *platform_.discovery, options_.mrdisc_interval, write_notice);
   turn(kUntilDone);
-  audit_.emplace(loop_, *engine_, *platform_.kernel, kAuditInterval, [this] { turn(); });
+  audit_.emplace(loop_, *engine_, ports_, kAuditInterval, [this] { turn(); });
+  if (platform_.multicast_rules) {
+    rule_watch_.emplace(loop_, *engine_, ports_, [this] { turn(); });
+  }
   pid_file_ = TRY(platform::PidFile::create(options_.pid_file));
   if (!options_.user.empty()) {
     const platform::Account account = TRY(platform::find_account(options_.user));
@@ -149,6 +155,17 @@ Result<void> Daemon::load_at_start() {
   }
   engine_->set_config(std::move(parsed.config));
   return {};
+}
+
+/// A daemon whose traffic would go elsewhere is of no use, and its tables are in vain.
+Result<void> Daemon::check_multicast_rules() {
+  TRY(platform::learn_multicast_rules(*engine_, ports_));
+  const auto collisions = engine_->multicast_rule_collisions(engine_->declared_tables());
+  if (collisions.empty()) return {};
+  for (const std::string& line : collisions) spdlog::error("{}", line);
+  return fail(ErrorCode::table_in_use,
+              fmt::format("{}: not started, multicast rules of other programs are in the way",
+                          options_.config_file));
 }
 
 /// One family may be missing from the kernel; none is an error, and so is a table that another
@@ -214,11 +231,20 @@ void Daemon::shut_down() {
   announcer_->withdraw();
   links_ready_.release();
   upcalls_.stop();
+  rule_watch_.reset();
+  drop_multicast_rules();
   for (const TableStatus& status : engine_->tables()) {
     platform_.kernel->close_table(status.table);
   }
   pid_file_.reset();
   server_.reset();
+}
+
+/// Before the tables go: nothing may lead to a table that nobody has.
+void Daemon::drop_multicast_rules() {
+  if (const auto dropped = platform::drop_multicast_rules(*engine_, ports_); !dropped) {
+    spdlog::error("a multicast rule stays behind: {}", dropped.error().message);
+  }
 }
 
 /// Carries out what a packet is waiting for; the rest of a turn follows when no more wait.
@@ -335,13 +361,26 @@ ipc::Outcome Daemon::reload() {
   log_diagnostics(parsed.diagnostics);
   ipc::Remarks remarks;
   for (const Diagnostic& diagnostic : parsed.diagnostics) remarks.push_back(diagnostic.to_string());
-  if (!parsed.valid()) {
-    spdlog::error("{}: not reloaded, nothing has changed", options_.config_file);
-    return std::unexpected(ipc::Failure{
-        .error = {ErrorCode::config,
-                  fmt::format("{}: not reloaded, nothing has changed", options_.config_file)},
-        .details = std::move(remarks),
-        .command = std::nullopt});
+  const auto refused = [&](std::string_view why) {
+    const std::string text =
+        fmt::format("{}: not reloaded, nothing has changed{}", options_.config_file, why);
+    spdlog::error("{}", text);
+    return std::unexpected(ipc::Failure{.error = {ErrorCode::config, text},
+                                        .details = std::move(remarks),
+                                        .command = std::nullopt});
+  };
+  if (!parsed.valid()) return refused("");
+  // Changes of rules that have not been read yet count too.
+  if (const auto learned = platform::learn_multicast_rules(*engine_, ports_); !learned) {
+    spdlog::error("{}", learned.error().message);
+  }
+  auto collisions = engine_->multicast_rule_collisions(parsed.config.tables);
+  if (!collisions.empty()) {
+    for (std::string& line : collisions) {
+      spdlog::error("{}", line);
+      remarks.push_back(std::move(line));
+    }
+    return refused(": multicast rules of other programs are in the way");
   }
   engine_->set_config(std::move(parsed.config));
   spdlog::info("{}: reloaded", options_.config_file);

@@ -18,6 +18,7 @@
 #include "cli/hook.hpp"
 #include "cli/idle_flows.hpp"
 #include "cli/mcastd_options.hpp"
+#include "cli/rule_watch.hpp"
 #include "cli/upcalls.hpp"
 #include "core/engine.hpp"
 #include "core/result.hpp"
@@ -63,10 +64,12 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   ipc::Outcome reload() override;
   void stop() override;
 
+  [[nodiscard]] Result<void> check_multicast_rules();
   Result<void> open_tables();
   Result<void> load_at_start();
   void loaded();
   void shut_down();
+  void drop_multicast_rules();
   void answer();
   /// `most_steps`: then clients and upcalls get a chance before the rest is done.
   void turn(std::size_t most_steps = kStepsPerTurn);
@@ -90,6 +93,7 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   Hook hook_;
   IdleFlows idle_flows_;
   std::optional<Audit> audit_;
+  std::optional<RuleWatch> rule_watch_;
   Upcalls upcalls_;
   std::optional<Announcer> announcer_;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "platform/converge.hpp"
 
+#include <map>
 #include <utility>
 #include <variant>
 
@@ -41,6 +42,33 @@ Result<void> carry_out(const Ports& ports, const Op& op) {
     return fail(ErrorCode::no_kernel_support, "this system has no multicast rules");
   }
   return ports.multicast_rules->apply(op);
+}
+
+Result<void> learn_multicast_rules(Engine& engine, const Ports& ports) {
+  if (ports.multicast_rules == nullptr) return {};
+  auto rules = TRY(ports.multicast_rules->list());
+  std::map<TableKey, bool> elsewhere;
+  for (const TableStatus& status : engine.tables()) {
+    if (status.open) elsewhere.emplace(status.table, false);
+  }
+  for (KernelMulticastRule& rule : rules) {
+    if (!rule.ours) continue;
+    const auto [known, is_new] = elsewhere.try_emplace(rule.rule.table, false);
+    if (is_new) known->second = ports.multicast_rules->is_held_elsewhere(rule.rule.table);
+    rule.of_other_instance = known->second;
+  }
+  engine.multicast_rules_learned(rules);
+  return {};
+}
+
+Result<void> drop_multicast_rules(const Engine& engine, const Ports& ports) {
+  Result<void> outcome;
+  if (ports.multicast_rules == nullptr) return outcome;
+  for (const MulticastRule& rule : engine.multicast_rules()) {
+    auto dropped = ports.multicast_rules->apply(DropMulticastRule{rule});
+    if (!dropped) outcome = std::move(dropped);
+  }
+  return outcome;
 }
 
 std::size_t converge(Engine& engine, const Ports& ports, Milliseconds now, std::size_t max_steps) {

@@ -23,7 +23,8 @@ TEST_CASE("an audit restores an entry and a slot that another program removed") 
   REQUIRE(router.installed(kConfigured));
   REQUIRE(router.kernel.apply(DropMfc{router.table_v4(), kConfigured, VifIndex{0}}));
   REQUIRE(router.kernel.apply(UnbindVif{router.table_v4(), VifIndex{0}}));
-  cli::Audit audit(loop, router.engine, router.kernel, kInterval, [&] {
+  const platform::Ports ports{.kernel = &router.kernel, .multicast_rules = &router.kernel};
+  cli::Audit audit(loop, router.engine, ports, kInterval, [&] {
     router.settle();
     if (router.installed(kConfigured)) loop.stop();
   });
@@ -37,7 +38,8 @@ TEST_CASE("an audit of a kernel that is as recorded changes nothing") {
   asio::io_context loop;
   const auto before = router.kernel.change_count();
   int looks = 0;
-  cli::Audit audit(loop, router.engine, router.kernel, kInterval, [&] {
+  const platform::Ports ports{.kernel = &router.kernel, .multicast_rules = &router.kernel};
+  cli::Audit audit(loop, router.engine, ports, kInterval, [&] {
     router.settle();
     if (++looks == 3) loop.stop();
   });
