@@ -65,10 +65,18 @@ void Engine::State::settle() {
 }
 
 void Engine::State::find_places(const std::map<IfIndex, Routing>& before) {
-  const bool rerouted = std::ranges::any_of(routing, [&](const auto& entry) {
-    const auto old = before.find(entry.first);
-    return old == before.end() ? before.empty() : !old->second.is_routed_as(entry.second);
-  });
+  const auto vrfs_of = [](const std::map<IfIndex, Routing>& all) {
+    auto vrfs = all;
+    std::erase_if(vrfs, [](const auto& entry) { return entry.second.own_table == kNoTable; });
+    return vrfs;
+  };
+  // A VRF's name and table decide about lines for it, although its members stay as they are.
+  bool rerouted = vrfs_of(before) != vrfs_of(routing);
+  rerouted =
+      rerouted || std::ranges::any_of(routing, [&](const auto& entry) {
+        const auto old = before.find(entry.first);
+        return old == before.end() ? before.empty() : !old->second.is_routed_as(entry.second);
+      });
   if (rerouted || routing.empty()) {
     for (const auto& [key, table] : tables) table->domains_changed();
     memberships.all_links_changed();

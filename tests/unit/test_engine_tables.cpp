@@ -209,6 +209,19 @@ TEST_CASE("a table that another program holds is tried again") {
   CHECK(it.why_pending().empty());
 }
 
+TEST_CASE("joins of a VRF end when it takes another name, its members staying as they are") {
+  Tables it;
+  it.add("eth0");
+  it.add_vrf("red", 10);
+  it.enslave("eth0", "red");
+  it.configure("mgroup vrf red from eth0 group 239.1.1.1\n");
+  REQUIRE(it.kernel.memberships().size() == 1);
+  it.rename("red", "blue");
+  CHECK(it.kernel.memberships().empty());
+  it.rename("blue", "red");
+  CHECK(it.kernel.memberships().size() == 1);
+}
+
 TEST_CASE("joins and slots of a VRF are for its members") {
   Tables it;
   it.add_vrf("red", 10);
