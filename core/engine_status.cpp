@@ -408,7 +408,7 @@ std::vector<TableStatus> Engine::tables() const {
 std::vector<VrfStatus> Engine::vrfs() const {
   std::vector<VrfStatus> rows;
   for (const auto& [index, link] : state_->links.all()) {
-    if (state_->links.find_vrf(link.name) == &link) rows.push_back({link.name, link.vrf_table});
+    if (link.vrf_table.value != 0) rows.push_back({link.name, link.vrf_table});
   }
   return rows;
 }
