@@ -72,8 +72,22 @@ TableJoin join(const TablesUniverse& universe) {
                    .group = (ipv4 ? universe.groups_ipv4 : universe.groups_ipv6).front()}};
 }
 
+/// No pattern is claimed twice.
+std::vector<TableText> declarations(const TablesUniverse& universe) {
+  std::vector<TableText> tables;
+  for (const std::uint32_t id : {100U, 200U}) {
+    if (number(3) == 0) tables.push_back({id, {}});
+  }
+  if (tables.empty()) return tables;
+  for (const std::string& pattern : universe.patterns) {
+    if (pattern == "+" || number(4) != 0) continue;
+    tables[number(static_cast<unsigned>(tables.size()))].iifs.push_back(pattern);
+  }
+  return tables;
+}
+
 TablesText rules(const TablesUniverse& universe) {
-  TablesText text;
+  TablesText text{.tables = declarations(universe), .routes = {}, .joins = {}};
   for (unsigned n = number(6); n > 0; --n) text.routes.push_back(route(universe));
   for (unsigned n = number(2); n > 0; --n) text.joins.push_back(join(universe));
   return text;
@@ -97,6 +111,7 @@ TableAction action(bool storms, bool traffic) {
     take(5, TableAction::fault);
     take(2, TableAction::lose_events);
     take(2, TableAction::disorder_events);
+    take(1, TableAction::flush_multicast_rules);
   }
   return one_of(all);
 }

@@ -19,7 +19,7 @@ constexpr std::array kActionNames = {
     "add_link",       "add_vrf",   "remove_link",  "recreate_vrf",     "rename_link",
     "swap_names",     "enslave",   "release",      "toggle_multicast", "configure",
     "configure_same", "add_route", "remove_route", "add_join",         "remove_join",
-    "traffic",        "fault",     "lose_events",  "disorder_events"};
+    "traffic",        "fault",     "lose_events",  "disorder_events",  "flush_multicast_rules"};
 
 bool same_route(const TableRoute& a, const TableRoute& b) {
   return a.domain == b.domain && a.route.iif == b.route.iif && a.route.source == b.route.source &&
@@ -59,9 +59,18 @@ void TablesWorld::act(const TableCommand& command) {
                                       ErrorCode::limit_reached, ErrorCode::invalid_argument};
       const ErrorCode code = kFaults[command.b % kFaults.size()];
       const unsigned n = 1 + command.a % 4;
-      note(fmt::format("fault in call {} of port {}", n, command.c % 2));
-      return command.c % 2 == 0 ? kernel_.fail_call(n, code) : fail_opening(n, code);
+      note(fmt::format("fault in call {} of port {}", n, command.c % 3));
+      if (command.c % 3 == 0) return kernel_.fail_call(n, code);
+      return fail_port(command.c % 3 == 1, n, code);
     }
+    case TableAction::flush_multicast_rules:
+      note("another program drops our multicast rules");
+      for (const MulticastRule& rule : engine_.multicast_rules()) {
+        static_cast<void>(
+            static_cast<platform::MulticastRuleSocket&>(kernel_).apply(DropMulticastRule{rule}));
+      }
+      // As the daemon does when it looks.
+      return engine_.multicast_rules_learned(kernel_.list().value());
     case TableAction::lose_events:
       note("lose events");
       return kernel_.lose_events();

@@ -73,6 +73,7 @@ void TablesWorld::judge_rest() {
   intents_.erase(intents_.begin(), intents_.end() - 1);
   judge_step();
   judge_open();
+  judge_multicast_rules();
   for (const auto& [index, from] : kernel_.links()) {
     for (const Family family : {Family::ipv4, Family::ipv6}) {
       const TableKey routed_by = kernel_.table_for(from.device, family);
@@ -159,6 +160,21 @@ void TablesWorld::judge_slots(TableKey table) const {
   for (const Device device : intent->due) {
     if (holders.contains(device)) continue;
     throw Objection(fmt::format("{} has no slot in {}", name(device), name_of(table)));
+  }
+}
+
+void TablesWorld::judge_multicast_rules() {
+  std::set<MulticastRule> held;
+  const auto all = kernel_.list().value();
+  for (const auto& rule : all) {
+    if (rule.ours) held.insert(rule.rule);
+  }
+  const auto& due = intents_.back().multicast_rules();
+  for (const MulticastRule& rule : due) {
+    if (!held.contains(rule)) throw Objection("not done: " + to_string(Op(AddMulticastRule{rule})));
+  }
+  for (const MulticastRule& rule : held) {
+    if (!due.contains(rule)) throw Objection("not done: " + to_string(Op(DropMulticastRule{rule})));
   }
 }
 

@@ -68,6 +68,29 @@ class TablesWorld::KeeperWatch final : public platform::TableKeeper {
   TablesWorld& world_;
 };
 
+class TablesWorld::RulesWatch final : public platform::MulticastRuleSocket {
+ public:
+  RulesWatch(platform::MulticastRuleSocket& rules, TablesWorld& world)
+      : rules_(rules), world_(world) {}
+  Result<void> apply(const Op& op) override {
+    auto outcome = fault.next();
+    if (outcome) outcome = rules_.apply(op);
+    world_.note(
+        fmt::format("    {}{}", to_string(op), outcome ? "" : ": " + outcome.error().message));
+    world_.judge_step();
+    return outcome;
+  }
+  Result<std::vector<KernelMulticastRule>> list() override { return rules_.list(); }
+  bool is_held_elsewhere(TableKey table) override { return rules_.is_held_elsewhere(table); }
+  [[nodiscard]] int descriptor() const override { return rules_.descriptor(); }
+  bool read_changes() override { return rules_.read_changes(); }
+  Fault fault;
+
+ private:
+  platform::MulticastRuleSocket& rules_;
+  TablesWorld& world_;
+};
+
 std::vector<FlowKey> TablesUniverse::flows() const {
   Universe same{};
   same.sources_ipv4 = sources_ipv4;
@@ -83,6 +106,7 @@ TablesWorld::TablesWorld(const KernelTraits& traits, const TablesUniverse& unive
       kernel_(traits),
       kernel_watch_(std::make_unique<KernelWatch>(kernel_, *this)),
       keeper_watch_(std::make_unique<KeeperWatch>(kernel_, *this)),
+      rules_watch_(std::make_unique<RulesWatch>(kernel_, *this)),
       engine_(traits, {.default_ipv4 = traits.ipv4.default_table,
                        .default_ipv6 = traits.ipv6.default_table}) {
   intend();
@@ -92,8 +116,8 @@ TablesWorld::TablesWorld(const KernelTraits& traits, const TablesUniverse& unive
 
 TablesWorld::~TablesWorld() = default;
 
-void TablesWorld::fail_opening(unsigned n, ErrorCode code) {
-  keeper_watch_->fault.fail(n, code);
+void TablesWorld::fail_port(bool opens, unsigned n, ErrorCode code) {
+  (opens ? keeper_watch_->fault : rules_watch_->fault).fail(n, code);
 }
 
 void TablesWorld::note(std::string line) {
@@ -137,11 +161,14 @@ void TablesWorld::finish() {
     if (kernel_.entry_count(table) != 0) throw Objection("an entry is never dropped");
   }
   if (kernel_.memberships_held() != 0) throw Objection("a group is never left");
+  if (!engine_.multicast_rules().empty()) throw Objection("a multicast rule is never dropped");
 }
 
 void TablesWorld::converge() {
   constexpr std::size_t kPatience = 10'000;
-  const platform::Ports ports{.keeper = keeper_watch_.get(), .kernel = kernel_watch_.get()};
+  const platform::Ports ports{.keeper = keeper_watch_.get(),
+                              .kernel = kernel_watch_.get(),
+                              .multicast_rules = rules_watch_.get()};
   if (platform::converge(engine_, ports, now_, kPatience) >= kPatience) {
     throw Objection("the engine never runs out of steps");
   }

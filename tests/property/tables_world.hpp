@@ -38,6 +38,7 @@ enum class TableAction : std::uint8_t {
   fault,         ///< a: n-th call from now; b: kind; c: of which port
   lose_events,
   disorder_events,  ///< a: seed
+  flush_multicast_rules,
 };
 
 struct TableCommand {
@@ -80,6 +81,7 @@ class TablesWorld final : private platform::LinkSink, private platform::UpcallSi
  private:
   class KernelWatch;
   class KeeperWatch;
+  class RulesWatch;
 
   void link_changed(const Link& link) override { engine_.link_changed(link), ++link_events_; }
   void link_removed(IfIndex index) override { engine_.link_removed(index), ++link_events_; }
@@ -105,7 +107,7 @@ class TablesWorld final : private platform::LinkSink, private platform::UpcallSi
   void judge_refusal(const std::string& iif, const std::vector<std::string>& oifs,
                      const Error& error) const;
   void remove(const TableRoute& rule);
-  void fail_opening(unsigned n, ErrorCode code);
+  void fail_port(bool opens, unsigned n, ErrorCode code);
 
   void note(std::string line);
   void rest();
@@ -120,6 +122,7 @@ class TablesWorld final : private platform::LinkSink, private platform::UpcallSi
   void judge_open() const;
   void judge_slots(TableKey table) const;
   void judge_flow(TableKey table, const FlowKey& flow) const;
+  void judge_multicast_rules();
   void judge_memberships() const;
   void judge_status() const;
   /// What a packet that has just been sent must lead to.
@@ -132,6 +135,7 @@ class TablesWorld final : private platform::LinkSink, private platform::UpcallSi
   FakeKernel kernel_;
   std::unique_ptr<KernelWatch> kernel_watch_;
   std::unique_ptr<KeeperWatch> keeper_watch_;
+  std::unique_ptr<RulesWatch> rules_watch_;
   Engine engine_;
   TablesText rules_;
   bool plain_ = true;  ///< the configuration that was loaded last
