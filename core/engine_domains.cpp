@@ -308,7 +308,9 @@ bool Engine::State::comes(TableKey key) const {
   const auto found = tables.find(key);
   if (found == tables.end() || !is_wanted(*found->second)) return false;
   const auto opening = openings.find(key);
-  return found->second->is_open() || opening == openings.end() || !opening->second.given_up;
+  if (found->second->is_open() || opening == openings.end()) return true;
+  // One that failed before may take for ever: another program has it.
+  return !opening->second.given_up && opening->second.failures == 0;
 }
 
 bool Engine::State::is_wanted(const Table& table) const {

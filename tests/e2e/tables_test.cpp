@@ -274,5 +274,21 @@ TEST_CASE("a table that another instance has is waited for after a reload") {
   CHECK(rules_in(lab.router()) == sorted(rules_for("eth0", 10)));
 }
 
+TEST_CASE("a table that cannot be had does not keep its interfaces' traffic in the old one") {
+  Lab lab;
+  auto holder = std::make_unique<Daemon>(lab.router(), "table 20\n");
+  Daemon daemon(lab.router(), kDeclared + kRoutes);
+  Flow flow(lab.sender, lab.first, "239.1.1.1");
+  REQUIRE(flow.passes());
+  daemon.write_config("table 20 iif eth0\n" + kRoutes);
+  REQUIRE(daemon.ctl({"reload"}).exit_code == 0);
+  CHECK(rules_in(lab.router()).empty());
+  // Table 10 is free again.
+  const Daemon next(lab.router(), "table 10\n");
+  holder.reset();
+  CHECK(flow.passes());
+  CHECK(rules_in(lab.router()) == sorted(rules_for("eth0", 20)));
+}
+
 }  // namespace
 }  // namespace mcast::testing
