@@ -266,12 +266,12 @@ ipc::Listing<ipc::TableRow> Control::show_tables(const ipc::Selection& only) {
 ipc::Listing<ipc::GroupRow> Control::show_groups(ipc::GroupList list, const ipc::Selection& only) {
   const Choice choice = TRY(choose(only));
   std::vector<ipc::GroupRow> rows;
-  const auto add = [&](const auto& source, const auto& group, std::string iif,
+  const auto add = [&](const auto& source, const auto& group, const std::string& iif,
                        const std::optional<TableId>& table) {
     if (!is_chosen(choice, table)) return;
     rows.push_back({.source = source ? std::optional(source->to_string()) : std::nullopt,
                     .group = group.to_string(),
-                    .iif = std::move(iif),
+                    .iif = iif,
                     .table = number(table)});
   };
   if (list == ipc::GroupList::configured) {
