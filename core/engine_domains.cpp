@@ -98,8 +98,7 @@ void Engine::State::find_places(const std::map<IfIndex, Routing>& before) {
   }
 }
 
-// --- Interfaces spread over tables
-// ----------------------------------------------------------------
+// --- Interfaces spread over tables ---------------------------------------------------------------
 
 std::vector<TableNeed> Engine::State::table_needs() const {
   std::vector<TableNeed> needs;
@@ -147,14 +146,28 @@ std::vector<TableNeed> Engine::State::table_needs() const {
   return needs;
 }
 
+/// Tables that serve something else, or somebody else.
+std::set<TableId> Engine::State::tables_taken() const {
+  std::set<TableId> taken;
+  for (const auto& [index, link] : links.all()) {
+    if (link.vrf_table.value != 0) taken.insert(link.vrf_table);
+  }
+  for (std::uint32_t id = 0; id < rules.paths.bound(); ++id) {
+    const bool used = rules.first_of_path(id) != kNone;
+    if (used && rules.paths[id].domain.kind == Domain::Kind::table) {
+      taken.insert(rules.paths[id].domain.table);
+    }
+  }
+  for (const auto& [key, opening] : openings) {
+    if (opening.failures != 0) taken.insert(key.id);
+  }
+  return taken;
+}
+
 bool Engine::State::allot_tables() {
   LinkTable::Allotment allotment;
   if (auto_tables) {
-    std::set<TableId> taken;
-    for (const auto& [index, link] : links.all()) {
-      if (link.vrf_table.value != 0) taken.insert(link.vrf_table);
-    }
-    allocator.set_range(auto_tables, std::move(taken));
+    allocator.set_range(auto_tables, tables_taken());
     const auto needs = table_needs();
     allocator.update(needs);
     for (const TableNeed& need : needs) {
@@ -166,8 +179,7 @@ bool Engine::State::allot_tables() {
   return true;
 }
 
-// --- Multicast rules
-// -------------------------------------------------------------------------------
+// --- Multicast rules -----------------------------------------------------------------------------
 
 /// Without an interface its rule is there in advance, so that its first packet finds it.
 std::set<MulticastRule> Engine::State::wanted_multicast_rules(const LinkTable& facts) const {
@@ -292,6 +304,7 @@ void Engine::State::declare_tables(const Config& config) {
     default_always = is_automatic(config.paths[PathId{i}]);
   }
   auto_tables = config.auto_tables;
+  std::erase_if(openings, [](const auto& entry) { return !entry.second.given_up; });
   links.declare_tables(config.tables);
   for (const TableRule& rule : config.tables) {
     for (const Family family : kFamilies) table({family, rule.id});
@@ -350,6 +363,7 @@ void Engine::State::acknowledge(const OpenTable& op, const Result<void>& outcome
   opened.lost(outcome.error().message);
   opening.given_up = outcome.error().code == ErrorCode::no_kernel_support;
   opening.retry_at = now + backoff(opening.failures++);
+  unsettled = unsettled || auto_tables;  // its interfaces may find another one
 }
 
 /// The kernel forgets what a table holds when it is closed.

@@ -111,6 +111,7 @@ struct Engine::State {
   void note_path(std::uint32_t path);
   /// What the inbound interfaces of rules need that are to be spread over tables.
   [[nodiscard]] std::vector<TableNeed> table_needs() const;
+  [[nodiscard]] std::set<TableId> tables_taken() const;
   /// Returns whether any interface has another table than before.
   bool allot_tables();
   [[nodiscard]] std::set<MulticastRule> wanted_multicast_rules(const LinkTable& table) const;

@@ -67,7 +67,7 @@ class MulticastRules {
   /// A rule of somebody else, and where it stands in the kernel's order.
   struct Foreign {
     KernelMulticastRule rule;
-    std::size_t position;
+    std::size_t position = 0;
   };
 
   [[nodiscard]] static Packets packets_of(const MulticastRule& rule) {

@@ -37,7 +37,8 @@ class EngineOnFake : private platform::LinkSink, private platform::UpcallSink {
   std::uint64_t settle() {
     const auto before = kernel.change_count();
     static_cast<void>(platform::read_links(engine, kernel, *this));
-    platform::converge(engine, {.keeper = &kernel, .kernel = &kernel}, now);
+    platform::converge(engine, {.keeper = &kernel, .kernel = &kernel, .multicast_rules = &kernel},
+                       now);
     static_cast<void>(platform::read_links(engine, kernel, *this));
     return kernel.change_count() - before;
   }

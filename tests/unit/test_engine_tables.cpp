@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "tests/unit/engine_on_fake.hpp"
 
@@ -234,4 +235,40 @@ TEST_CASE("joins and slots of a VRF are for its members") {
   CHECK(it.kernel.memberships().begin()->device == eth1);
   it.enslave("eth1", "");
   CHECK(it.kernel.memberships().empty());
+}
+
+TEST_CASE("interfaces beyond the slots of one table are spread over the tables of a range") {
+  Tables it;
+  constexpr int kInterfaces = 60;
+  std::vector<Device> devices;
+  std::string rules = "tables auto 100-109\n";
+  for (int i = 0; i < kInterfaces; ++i) devices.push_back(it.add(fmt::format("eth{}", i)));
+  for (int i = 0; i < kInterfaces; ++i) {
+    rules += fmt::format("mroute from eth{} source 10.0.0.9 group 239.1.2.{} to eth{}\n", i, i,
+                         (i + 1) % kInterfaces);
+  }
+  const auto group_of = [](int i) { return flow("10.0.0.9", fmt::format("239.1.2.{}", i)); };
+  it.kernel.occupy_table({Family::ipv4, TableId{101}});
+  it.configure(rules);
+  while (const auto deadline = it.engine.next_deadline()) {
+    if (it.why_pending().empty()) break;
+    it.now = *deadline;
+    it.settle();
+  }
+  CHECK(it.why_pending().empty());
+  for (int i = 0; i < kInterfaces; ++i) {
+    CAPTURE(i);
+    const auto position = static_cast<std::size_t>(i);
+    CHECK(it.leaves_from(devices[position], group_of(i)) ==
+          Devices{devices[(position + 1) % devices.size()]});
+  }
+  CHECK(it.kernel.open_tables().size() <= 3);
+  // One that comes back is where it was, and the others have not moved.
+  const auto before = it.kernel.change_count();
+  it.remove("eth7");
+  const Device again = it.add("eth7");
+  CHECK(it.leaves_from(again, group_of(7)) == Devices{devices[8]});
+  CHECK(it.kernel.change_count() - before < 40);
+  it.configure("");
+  CHECK(it.kernel.open_tables().size() == 2);
 }
