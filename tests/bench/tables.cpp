@@ -174,23 +174,42 @@ std::string in_tables(const std::string& lines, std::size_t tables) {
   return text;
 }
 
+/// An interface that routes of all tables name returns.
+struct Return {
+  std::uint64_t calls = 0;
+  double seconds = kNever.wall;
+
+  void measure(Stage& stage, LiveRouter& router) {
+    stage.pull("eth1");
+    router.follow();
+    stage.plug("eth1");
+    const LiveRouter::Reaction reaction = router.follow();
+    calls = std::max(calls, reaction.calls);
+    seconds = std::min(seconds, reaction.seconds);
+    router.follow();
+  }
+};
+
 void measure_costs(Report& report, const Scale& scale) {
   constexpr std::size_t kTables = 8;
+  constexpr int kReturns = 5;
   const std::string lines = route_lines(Family::ipv4, scale.routes, "eth1 eth2");
   const std::string texts[] = {in_tables(lines, 1), in_tables(lines, kTables)};
   Cost load[] = {kNever, kNever};
   Cost reload[] = {kNever, kNever};
+  Return returns[2];
   for (unsigned i = 0; i < scale.repetitions; ++i) {
     for (const std::size_t which : {0U, 1U}) {
       Report::progress(
           fmt::format("{} routes in {} tables", scale.routes, which == 0 ? 1 : kTables));
-      const Stage stage;
+      Stage stage;
       const testing::TempDir dir;
       dir.write("routes.conf", texts[which]);
       stage.router.run([&] {
         LiveRouter router(stage.router);
         load[which] = best(load[which], router.load(dir / "routes.conf").total());
         reload[which] = best(reload[which], router.load(dir / "routes.conf").total());
+        for (int k = 0; k < kReturns; ++k) returns[which].measure(stage, router);
       });
     }
   }
@@ -198,6 +217,15 @@ void measure_costs(Report& report, const Scale& scale) {
                    load[1].processor, load[0].processor, "in one table", kCostOfTables);
   report.add_ratio("  the same again, unchanged", reload[1].processor, reload[0].processor,
                    "in one table", kCostOfTables);
+  report.add(
+      {.what = fmt::format("  an outbound interface of all {} tables returns", kTables),
+       .ours = fmt::format("{} calls", returns[1].calls),
+       .beside = fmt::format("{} calls in one table", returns[0].calls),
+       .result = fmt::format("{} a table", returns[1].calls / kTables),
+       .budget = "as many a table",
+       .verdict = returns[1].calls == kTables * returns[0].calls ? Verdict::met : Verdict::missed});
+  report.add_ratio("  the same, time for each table", returns[1].seconds / kTables,
+                   returns[0].seconds, "in one table", kCostOfTables);
 }
 
 }  // namespace
