@@ -227,6 +227,7 @@ void Engine::set_config(Config config) {
 Result<void> Engine::add_route(const RouteWords& words) {
   State& s = *state_;
   s.settle();
+  TRY(s.check_vrf(words.path.domain));
   TRY(s.check_known(words.path.iif));
   for (const auto& oif : words.path.oifs) TRY(s.check_known(oif));
   for (const TableId id : s.tables_of(words.path, words.group.family())) {
@@ -292,6 +293,7 @@ Result<void> Engine::remove_route(const RouteWords& words) {
 
 Result<void> Engine::join(const JoinWords& words) {
   State& s = *state_;
+  TRY(s.check_vrf(words.domain));
   TRY(s.check_known(words.iif));
   const JoinRule rule{words.iif, words.source, words.group, Location{}, false, words.domain};
   if (s.memberships.is_too_large(rule)) {

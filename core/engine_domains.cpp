@@ -61,6 +61,7 @@ void Engine::State::settle() {
   const bool allotted_anew = allot_tables();
   auto before = std::exchange(routing, find_routing());
   if (before != routing || allotted_anew) find_places(before);
+  tell_false_vrfs();
   multicast_rules.set_wanted(wanted_multicast_rules(links));
 }
 
@@ -409,6 +410,32 @@ std::string Engine::State::name_of(TableId table) const {
   return vrf != nullptr ? vrf->name : std::string();
 }
 
+void Engine::State::tell_false_vrfs() {
+  std::map<std::string, std::string> now;
+  const auto look = [&](const Domain& domain) {
+    if (const auto checked = check_vrf(domain); !checked) now[domain.vrf] = checked.error().message;
+  };
+  for (std::uint32_t id = 0; id < rules.paths.bound(); ++id) {
+    if (rules.first_of_path(id) != kNone) look(rules.paths[id].domain);
+  }
+  for (const JoinRule& rule : memberships.rules()) look(rule.domain);
+  for (const InterfaceRule& rule : links.rules()) look(rule.domain);
+  for (const auto& [name, why] : now) {
+    if (false_vrfs.contains(name)) continue;
+    notices.push_back({NoticeLevel::warning, why + "; what is for it waits"});
+  }
+  false_vrfs.clear();
+  for (const auto& [name, why] : now) false_vrfs.insert(name);
+}
+
+Result<void> Engine::State::check_vrf(const Domain& domain) const {
+  if (domain.kind != Domain::Kind::vrf || links.find(domain.vrf) == nullptr ||
+      links.find_vrf(domain.vrf) != nullptr) {
+    return {};
+  }
+  return fail(ErrorCode::invalid_argument, why_nowhere({{}, {}, domain}));
+}
+
 std::string Engine::State::why_nowhere(const Path& path) const {
   if (path.domain.kind == Domain::Kind::automatic) {
     for (const auto& [interface, table] : links.allotment()) {
@@ -418,7 +445,7 @@ std::string Engine::State::why_nowhere(const Path& path) const {
   const std::string& name = path.domain.vrf;
   const Link* link = links.find(name);
   if (link == nullptr) return fmt::format("VRF {} does not exist", name);
-  return fmt::format("{} is no VRF but {}", name,
+  return fmt::format("\"{}\" is no VRF but {}", name,
                      link->kind.empty() ? "an interface" : "a " + link->kind);
 }
 

@@ -138,6 +138,11 @@ struct Engine::State {
   [[nodiscard]] std::optional<Milliseconds> opening_deadline() const;
   /// As declared, or the VRF's; empty if it has none.
   [[nodiscard]] std::string name_of(TableId table) const;
+  /// Says once of a name after `vrf` that it is something else.
+  void tell_false_vrfs();
+  std::set<std::string> false_vrfs;  ///< as last told
+  /// What is wrong with the name of a VRF, if it is that of something else.
+  [[nodiscard]] Result<void> check_vrf(const Domain& domain) const;
   /// Why a rule of this domain is in no table.
   [[nodiscard]] std::string why_nowhere(const Path& path) const;
 

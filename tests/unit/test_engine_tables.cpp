@@ -138,7 +138,16 @@ TEST_CASE("what is named as a VRF and is none is reported") {
   Tables it;
   it.add("eth0");
   it.configure(route("vrf eth0 from eth0", "eth1"));
-  CHECK(it.why_pending() == "eth0 is no VRF but an interface");
+  CHECK(it.why_pending() == "\"eth0\" is no VRF but an interface");
+  const auto notices = it.engine.take_notices();
+  CHECK(std::ranges::count(notices, "\"eth0\" is no VRF but an interface; what is for it waits",
+                           &Notice::text) == 1);
+  it.configure(route("vrf eth0 from eth0", "eth1"));
+  CHECK(it.engine.take_notices().empty());
+  const auto refused =
+      it.engine.add_route(EngineOnFake::route({"vrf", "eth0", "eth0", "10.0.0.9", kGroup}));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message == "\"eth0\" is no VRF but an interface");
 }
 
 TEST_CASE("two VRFs carry the same flow independently") {
