@@ -242,7 +242,7 @@ void TablesWorld::configure(const TablesText& rules) {
 void TablesWorld::add(const TableRoute& rule) {
   const auto outcome = engine_.add_route(parse_route_words(words(rule)).value());
   note(fmt::format("add: {}{}", to_string(rule), outcome ? "" : ": " + outcome.error().message));
-  if (!outcome) return judge_refusal(rule.route.iif, rule.route.oifs, outcome.error());
+  if (!outcome) return judge_refusal(rule.domain, rule.route.iif, rule.route.oifs, outcome.error());
   TableRoute merged = rule;
   merged.route.oifs.clear();
   const auto extend = [&](const std::vector<std::string>& oifs) {
@@ -261,14 +261,18 @@ void TablesWorld::add(const TableRoute& rule) {
 void TablesWorld::add(const TableJoin& rule) {
   const auto outcome = engine_.join(parse_join_words(words(rule)).value());
   note(fmt::format("join: {}{}", to_string(rule), outcome ? "" : ": " + outcome.error().message));
-  if (!outcome) return judge_refusal(rule.join.iif, {}, outcome.error());
+  if (!outcome) return judge_refusal(rule.domain, rule.join.iif, {}, outcome.error());
   if (std::ranges::count(rules_.joins, rule) == 0) rules_.joins.push_back(rule);
 }
 
-/// A command may be refused only for an interface that is not there.
-void TablesWorld::judge_refusal(const std::string& iif, const std::vector<std::string>& oifs,
-                                const Error& error) const {
+/// A command may be refused only for an interface that is not there, or that is no VRF.
+void TablesWorld::judge_refusal(const DomainText& domain, const std::string& iif,
+                                const std::vector<std::string>& oifs, const Error& error) const {
   if (kernel_.events_wait()) return;  // the engine may not have heard of the interface yet
+  if (domain.is_vrf && error.code == ErrorCode::invalid_argument) {
+    const auto* link = kernel_.find_link(domain.name);
+    if (link != nullptr && link->link.vrf_table.value == 0) return;
+  }
   std::vector<std::string> names = oifs;
   names.push_back(iif);
   const bool absent = std::ranges::any_of(names, [&](const std::string& name) {

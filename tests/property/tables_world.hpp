@@ -104,8 +104,8 @@ class TablesWorld final : private platform::LinkSink, private platform::UpcallSi
   void configure(const TablesText& rules);
   void add(const TableRoute& rule);
   void add(const TableJoin& rule);
-  void judge_refusal(const std::string& iif, const std::vector<std::string>& oifs,
-                     const Error& error) const;
+  void judge_refusal(const DomainText& domain, const std::string& iif,
+                     const std::vector<std::string>& oifs, const Error& error) const;
   void remove(const TableRoute& rule);
   void fail_port(bool opens, unsigned n, ErrorCode code);
 
