@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "tests/fake/fake_kernel.hpp"
 
@@ -87,9 +88,12 @@ void FakeKernel::flush_rules() {
 }
 
 Result<std::vector<KernelMulticastRule>> FakeKernel::list() {
-  std::vector<KernelMulticastRule> sorted = rules_;
-  std::ranges::stable_sort(sorted, {}, [](const auto& rule) { return rule.rule.table.family; });
-  return sorted;
+  std::vector<KernelMulticastRule> by_family;
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    std::ranges::copy_if(rules_, std::back_inserter(by_family),
+                         [&](const auto& rule) { return rule.rule.table.family == family; });
+  }
+  return by_family;
 }
 
 bool FakeKernel::is_held_elsewhere(TableKey table) {
