@@ -52,6 +52,20 @@ struct Tables : EngineOnFake {
   }
 };
 
+/// eth0 and lan0 in the VRF red, eth1 and lan1 in blue.
+struct TwoVrfs : Tables {
+  Device eth0 = add("eth0");
+  Device eth1 = add("eth1");
+  Device lan0 = add("lan0");
+  Device lan1 = add("lan1");
+  TwoVrfs() {
+    add_vrf("red", 10);
+    add_vrf("blue", 20);
+    for (const char* name : {"eth0", "lan0"}) enslave(name, "red");
+    for (const char* name : {"eth1", "lan1"}) enslave(name, "blue");
+  }
+};
+
 std::string route(const std::string& words, const std::string& outputs) {
   return fmt::format("mroute {} source 10.0.0.9 group {} to {}\n", words, kGroup, outputs);
 }
@@ -77,28 +91,20 @@ TEST_CASE("a rule without a table follows its inbound interface into a VRF and o
 }
 
 TEST_CASE("a rule with a wildcard is in the tables of all interfaces that it means") {
-  Tables it;
-  it.add_vrf("red", 10);
-  it.add_vrf("blue", 20);
-  const Device eth0 = it.add("eth0");
-  const Device eth1 = it.add("eth1");
+  TwoVrfs it;
   const Device eth2 = it.add("eth2");
-  const Device lan0 = it.add("lan0");
-  const Device lan1 = it.add("lan1");
   const Device lan2 = it.add("lan2");
-  for (const char* name : {"eth0", "lan0"}) it.enslave(name, "red");
-  for (const char* name : {"eth1", "lan1"}) it.enslave(name, "blue");
   it.configure(fmt::format("mroute from eth+ group {} to lan+\n", kGroup));
-  for (const Device from : {eth0, eth1, eth2}) it.kernel.send(from, test_flow());
+  for (const Device from : {it.eth0, it.eth1, eth2}) it.kernel.send(from, test_flow());
   it.answer_upcalls();
   // The wildcard stays within the VRF of the inbound interface.
-  CHECK(it.leaves_from(eth0) == Devices{lan0});
-  CHECK(it.leaves_from(eth1) == Devices{lan1});
+  CHECK(it.leaves_from(it.eth0) == Devices{it.lan0});
+  CHECK(it.leaves_from(it.eth1) == Devices{it.lan1});
   CHECK(it.leaves_from(eth2) == Devices{lan2});
   CHECK(it.engine.route_rules(Engine::RuleKind::templates, 0, 10).rows.size() == 3);
   it.enslave("lan0", "blue");
-  CHECK(it.leaves_from(eth0).empty());
-  CHECK(it.leaves_from(eth1) == Devices{lan0, lan1});
+  CHECK(it.leaves_from(it.eth0).empty());
+  CHECK(it.leaves_from(it.eth1) == Devices{it.lan0, it.lan1});
   it.configure("");
   for (const std::uint32_t table : {10U, 20U}) CHECK_FALSE(it.is_open(table));
 }
@@ -151,18 +157,10 @@ TEST_CASE("what is named as a VRF and is none is reported") {
 }
 
 TEST_CASE("two VRFs carry the same flow independently") {
-  Tables it;
-  it.add_vrf("red", 10);
-  it.add_vrf("blue", 20);
-  const Device eth0 = it.add("eth0");
-  const Device eth1 = it.add("eth1");
-  const Device lan0 = it.add("lan0");
-  const Device lan1 = it.add("lan1");
-  for (const char* name : {"eth0", "lan0"}) it.enslave(name, "red");
-  for (const char* name : {"eth1", "lan1"}) it.enslave(name, "blue");
+  TwoVrfs it;
   it.configure(route("vrf red from eth+", "lan+") + route("vrf blue from eth+", "lan+"));
-  CHECK(it.leaves_from(eth0) == Devices{lan0});
-  CHECK(it.leaves_from(eth1) == Devices{lan1});
+  CHECK(it.leaves_from(it.eth0) == Devices{it.lan0});
+  CHECK(it.leaves_from(it.eth1) == Devices{it.lan1});
 }
 
 TEST_CASE("commands mean rules of their domain only, and are undone in all tables") {
