@@ -271,7 +271,7 @@ TEST_CASE("a table that another instance has is waited for after a reload") {
   holder.reset();
   Flow flow(lab.sender, lab.first, "239.1.1.1");
   CHECK(flow.passes());
-  CHECK(rules_in(lab.router()) == sorted(rules_for("eth0", 10)));
+  CHECK(daemon.eventually([&] { return rules_in(lab.router()) == sorted(rules_for("eth0", 10)); }));
 }
 
 TEST_CASE("a table that cannot be had does not keep its interfaces' traffic in the old one") {
@@ -287,7 +287,7 @@ TEST_CASE("a table that cannot be had does not keep its interfaces' traffic in t
   const Daemon next(lab.router(), "table 10\n");
   holder.reset();
   CHECK(flow.passes());
-  CHECK(rules_in(lab.router()) == sorted(rules_for("eth0", 20)));
+  CHECK(daemon.eventually([&] { return rules_in(lab.router()) == sorted(rules_for("eth0", 20)); }));
 }
 
 }  // namespace
