@@ -454,7 +454,7 @@ std::size_t Engine::doubt_slots() {
   s.in_doubt.clear();
   for (const auto& [key, table] : s.tables) {
     for (std::size_t i = 0; i < table->slots().size(); ++i) {
-      const VifIndex slot{static_cast<std::uint16_t>(i)};
+      const VifIndex slot = slot_number(i);
       if (table->slots()[slot].bound.value != 0) s.in_doubt.emplace_back(key, slot);
     }
   }

@@ -247,7 +247,7 @@ std::optional<KernelRoute> kernel_route(const Table& table, const FlowKey& flow,
                   .oifs = {},
                   .native = flow.source.is_unspecified()};
   for (std::size_t i = 0; i < table.slots().size(); ++i) {
-    const VifIndex out{static_cast<std::uint16_t>(i)};
+    const VifIndex out = slot_number(i);
     const Slot& slot = table.slots()[out];
     if (row.native && out == shape.parent) continue;
     if (shape.ttls[i] != 0 && slot.in_place()) row.oifs.push_back(slot.holder.name);

@@ -23,6 +23,10 @@ struct StrongId {
 using IfIndex = StrongId<struct IfIndexTag, std::uint32_t>;
 /// A VIF (IPv4) or MIF (IPv6): the number of an interface's slot in one routing table.
 using VifIndex = StrongId<struct VifIndexTag, std::uint16_t>;
+/// The slot at this place of an array with one element for each.
+[[nodiscard]] constexpr VifIndex slot_number(std::size_t place) {
+  return VifIndex{static_cast<std::uint16_t>(place)};
+}
 /// The kernel's id of a multicast routing table (Linux) or FIB (FreeBSD).
 using TableId = StrongId<struct TableIdTag, std::uint32_t>;
 

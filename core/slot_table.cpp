@@ -86,11 +86,11 @@ std::optional<VifIndex> SlotTable::depart(IfIndex link, bool unbound) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     if (slot.bound == link && link.value != 0) {
-      had = VifIndex{static_cast<std::uint16_t>(i)};
+      had = slot_number(i);
       slot.bound = unbound ? IfIndex() : kDangling;
     }
     if (slot.wanted == link && link.value != 0) {
-      had = VifIndex{static_cast<std::uint16_t>(i)};
+      had = slot_number(i);
       slot.wanted = {};
       slot.reserved = true;
       slot.departed_at = ++departures_;
@@ -106,7 +106,7 @@ void SlotTable::reset() {
 std::optional<VifIndex> SlotTable::slot_of(IfIndex link) const {
   const auto position = std::ranges::find(slots_, link, &Slot::wanted);
   if (position == slots_.end()) return std::nullopt;
-  return VifIndex{static_cast<std::uint16_t>(position - slots_.begin())};
+  return slot_number(static_cast<std::size_t>(position - slots_.begin()));
 }
 
 std::size_t SlotTable::used() const {

@@ -11,14 +11,6 @@
 
 namespace mcast {
 
-namespace {
-
-VifIndex slot_number(std::size_t i) {
-  return VifIndex{static_cast<std::uint16_t>(i)};
-}
-
-}  // namespace
-
 // --- Which rules concern a group -----------------------------------------------------------------
 
 std::uint32_t Table::native_group(const Address& group) const {

@@ -36,7 +36,7 @@ std::vector<MfcShape> Table::wanted_native(NativeGroup& group) const {
   for (const std::uint32_t shape : form->entries) wanted.push_back(shapes_[shape]);
   group.blocked &= ~(form->listed | form->learning);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const VifIndex slot{static_cast<std::uint16_t>(i)};
+    const VifIndex slot = slot_number(i);
     if (!slots_[slot].has_holder()) group.blocked.reset(i);
     if (!group.blocked[i]) continue;
     wanted.push_back(any_source_entry(MfcShape{.parent = slot, .ttls = {}}));
@@ -77,7 +77,7 @@ MfcShape Table::common_part(const MfcShape& have, const MfcShape& want) const {
   };
   MfcShape part = have;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const VifIndex slot{static_cast<std::uint16_t>(i)};
+    const VifIndex slot = slot_number(i);
     // Packets of a new holder of the parent take every output.
     const bool is_other =
         have.ttls[i] != want.ttls[i] && (changes_hands(slot) || changes_hands(have.parent));

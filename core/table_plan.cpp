@@ -134,7 +134,7 @@ std::uint32_t Table::wanted_shape(const Flow& flow) {
 MfcShape Table::restricted(const MfcShape& shape) const {
   MfcShape result = shape;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!slots_[VifIndex{static_cast<std::uint16_t>(i)}].in_place()) result.ttls[i] = 0;
+    if (!slots_[slot_number(i)].in_place()) result.ttls[i] = 0;
   }
   return result;
 }
@@ -165,8 +165,7 @@ bool Table::is_close_enough(const MfcShape& have, const MfcShape& want) const {
   if (have.parent != want.parent) return false;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (have.ttls[i] == want.ttls[i]) continue;
-    if (have.ttls[i] != 0 || slots_[VifIndex{static_cast<std::uint16_t>(i)}].in_place())
-      return false;
+    if (have.ttls[i] != 0 || slots_[slot_number(i)].in_place()) return false;
   }
   return true;
 }
@@ -219,7 +218,7 @@ void Table::plan_slots(Plan& plan, Milliseconds now) {
   std::vector<VifIndex> unbind;
   std::vector<VifIndex> bind;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const VifIndex index{static_cast<std::uint16_t>(i)};
+    const VifIndex index = slot_number(i);
     const Slot& slot = slots_[index];
     if (slot.bound == slot.wanted || slot.retry_at > now) continue;
     (slot.bound.value != 0 ? unbind : bind).push_back(index);
@@ -381,7 +380,7 @@ void Table::remember_lacking(const Flow& flow, const MfcShape& wanted) {
   const MfcShape& have = shapes_[flow.observed];
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (wanted.ttls[i] != 0 && have.ttls[i] == 0) {
-      slots_[VifIndex{static_cast<std::uint16_t>(i)}].lacking.insert(flow.fanout);
+      slots_[slot_number(i)].lacking.insert(flow.fanout);
     }
   }
 }
@@ -512,7 +511,7 @@ std::optional<Milliseconds> Table::next_deadline() const {
   const auto consider = [&](Milliseconds at) { deadline = std::min(deadline.value_or(at), at); };
   if (!retries_.empty() || !native_retries_.empty()) consider(retry_at_);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const Slot& slot = slots_[VifIndex{static_cast<std::uint16_t>(i)}];
+    const Slot& slot = slots_[slot_number(i)];
     if (slot.bound == slot.wanted || slot.failures == 0) continue;
     // A flow that is to be tried again may stand in its way: before that there is nothing to do.
     const bool may_wait = !retries_.empty() || !native_retries_.empty();

@@ -104,7 +104,7 @@ void Table::report(std::string& remembered, std::string now, const std::string& 
 std::string Table::slot_holders() const {
   std::string names;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const Slot& slot = slots_[VifIndex{static_cast<std::uint16_t>(i)}];
+    const Slot& slot = slots_[slot_number(i)];
     if (slot.wanted.value == 0) continue;
     if (!names.empty()) names += ' ';
     names += slot.holder.name;
@@ -226,11 +226,11 @@ void Table::assign_slots() {
   };
   std::vector<Link> before;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    before.push_back(slots_[VifIndex{static_cast<std::uint16_t>(i)}].holder);
+    before.push_back(slots_[slot_number(i)].holder);
   }
   slots_.assign(numbering(admitted, order), rules);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const Link& now = slots_[VifIndex{static_cast<std::uint16_t>(i)}].holder;
+    const Link& now = slots_[slot_number(i)].holder;
     if (now.name != before[i].name || now.altnames != before[i].altnames ||
         now.loopback != before[i].loopback || !in_same_vrf(now, before[i])) {
       rematch_needed_ = true;
@@ -264,7 +264,7 @@ std::vector<std::uint32_t> Table::best_paths(const PathSet& paths, const Link& a
 MfcShape Table::shape_for(const std::vector<std::uint32_t>& paths, VifIndex arrival) const {
   MfcShape shape{.parent = arrival, .ttls = {}};
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const VifIndex out{static_cast<std::uint16_t>(i)};
+    const VifIndex out = slot_number(i);
     const Link& holder = slots_[out].holder;
     if (!slots_[out].has_holder()) continue;
     for (const std::uint32_t path : paths) {
@@ -287,7 +287,7 @@ void Table::resolve_fanout(std::uint32_t id) {
   const PathSet& paths = path_sets_[id];
   std::vector<Fanout::Candidate> candidates;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const VifIndex slot{static_cast<std::uint16_t>(i)};
+    const VifIndex slot = slot_number(i);
     if (!slots_[slot].has_holder()) continue;
     const auto best = best_paths(paths, slots_[slot].holder);
     if (best.empty()) continue;

@@ -16,7 +16,7 @@ namespace mcast::testing {
 using Names = std::set<std::string>;
 
 inline VifIndex slot(unsigned number) {
-  return VifIndex(static_cast<std::uint16_t>(number));
+  return slot_number(number);
 }
 
 inline MfcShape shape(unsigned parent, std::initializer_list<unsigned> outputs) {

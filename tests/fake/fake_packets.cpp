@@ -19,7 +19,7 @@ constexpr Milliseconds kReportInterval = 3'000;
 std::optional<VifIndex> FakeKernel::arrival_slot(const Table& table, Device from) {
   for (std::size_t i = kMaxSlots; i-- > 0;) {
     if (table.vifs[i] && table.vifs[i]->device == from) {
-      return VifIndex(static_cast<std::uint16_t>(i));
+      return slot_number(i);
     }
   }
   return std::nullopt;

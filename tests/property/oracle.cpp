@@ -214,7 +214,7 @@ void Oracle::judge_slots(TableKey table) const {
   std::set<Device> holders;
   const auto slots = kernel_.traits().of(table.family).slots;
   for (std::size_t i = 0; i < slots; ++i) {
-    const auto device = kernel_.slot(table, VifIndex(static_cast<std::uint16_t>(i)));
+    const auto device = kernel_.slot(table, slot_number(i));
     if (!device) continue;
     if (kernel_.find_device(*device) == nullptr) {
       throw Objection(fmt::format("slot {} holds an interface that is gone", i));

@@ -143,7 +143,7 @@ void TablesWorld::judge_slots(TableKey table) const {
   const auto* intent = intents_.back().table(table);
   std::set<Device> holders;
   for (std::size_t i = 0; i < kernel_.traits().of(table.family).slots; ++i) {
-    const auto device = kernel_.slot(table, VifIndex(static_cast<std::uint16_t>(i)));
+    const auto device = kernel_.slot(table, slot_number(i));
     if (!device) continue;
     if (kernel_.find_device(*device) == nullptr) {
       throw Objection(

@@ -174,8 +174,7 @@ TEST_CASE("what another program removed is put again, in order") {
                "mroute from eth1 group 225.1.2.3 native to eth2\n");
   const FlowKey any{Address::unspecified(Family::ipv4), kGroup};
   for (const unsigned slot : {0U, 1U}) {
-    REQUIRE(
-        it.kernel.apply(DropMfc{it.table_v4(), any, VifIndex(static_cast<std::uint16_t>(slot))}));
+    REQUIRE(it.kernel.apply(DropMfc{it.table_v4(), any, slot_number(slot)}));
   }
   it.engine.flow_in_doubt(it.table_v4(), any);
   it.settle();

@@ -10,7 +10,7 @@ namespace mcast {
 namespace {
 
 VifIndex slot(unsigned number) {
-  return VifIndex(static_cast<std::uint16_t>(number));
+  return slot_number(number);
 }
 
 MfcShape entry(unsigned parent, std::initializer_list<unsigned> outputs) {

@@ -47,7 +47,7 @@ Address address(const char* text) {
 
 MfcShape shape(unsigned parent, std::initializer_list<unsigned> outputs) {
   MfcShape made;
-  made.parent = VifIndex(static_cast<std::uint16_t>(parent));
+  made.parent = slot_number(parent);
   for (const unsigned slot : outputs) made.ttls[slot] = 1;
   return made;
 }
@@ -84,8 +84,7 @@ struct Router {
         [&]() -> Result<void> { return kernel->adopt_table(TRY(keeper->open_table(table))); });
   }
   Result<void> bind(TableKey table, unsigned slot, const std::string& name) {
-    return apply(BindVif{
-        table, VifIndex(static_cast<std::uint16_t>(slot)), IfIndex(net.index_of(name)), 1, {}});
+    return apply(BindVif{table, slot_number(slot), IfIndex(net.index_of(name)), 1, {}});
   }
   Result<void> apply(const Op& op) {
     return net.run([&] { return kernel->apply(op); });
