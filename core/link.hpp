@@ -28,6 +28,9 @@ struct Link {
   std::string kind;
   /// For a VRF device, its table; 0 otherwise.
   TableId vrf_table;
+  /// The routing table that the interface belongs to where that is a property of interfaces
+  /// (FreeBSD FIBs, `ifconfig em0 fib 1`); 0 elsewhere.
+  TableId fib;
   /// Tells a re-created interface from the old one when both have the same name and index: link
   /// layer address and whatever else the source knows, as an opaque number.
   std::uint64_t incarnation = 0;

@@ -18,7 +18,7 @@ KernelTraits linux_traits() {
   return traits;
 }
 
-KernelTraits freebsd_traits() {
+KernelTraits freebsd_traits(std::uint32_t tables) {
   KernelTraits traits;
   // netinet/ip_mroute.c: a VIF is named by a local address; ifnet_departure_event, which a rename
   // raises too, removes the VIF and the entries it is the parent of. Entries that have it as an
@@ -36,6 +36,8 @@ KernelTraits freebsd_traits() {
   traits.ipv6.ttl_thresholds = false;
   traits.ipv6.native_any_source = false;
   traits.ipv6.max_ifindex = 0xffff;
+  traits.table_choice = tables > 1 ? TableChoice::interface : TableChoice::single;
+  traits.ipv4.max_table = traits.ipv6.max_table = tables - 1;
   // netinet/in_mcast.c: maxgrpsrc; one source more panics releases 13 to 15.
   traits.max_sources_per_group = 512;
   return traits;

@@ -8,6 +8,13 @@
 
 namespace mcast {
 
+/// What decides by which multicast routing table the kernel routes a packet.
+enum class TableChoice : std::uint8_t {
+  rules,      ///< multicast rules, which we keep (Linux: `ip mrule`), and VRFs
+  interface,  ///< the interface it arrives on belongs to a table: Link::fib
+  single,     ///< there is one table
+};
+
 /// How one family of a kernel's multicast routing behaves where kernels differ. The planner reads
 /// these, the fake kernel obeys them; nothing else tells one system from another.
 struct FamilyTraits {
@@ -44,6 +51,7 @@ struct FamilyTraits {
 struct KernelTraits {
   FamilyTraits ipv4;
   FamilyTraits ipv6;
+  TableChoice table_choice = TableChoice::rules;
   /// Most sources one join may list per (interface, group); 0 for no limit of the kernel's.
   std::size_t max_sources_per_group = 0;
 
@@ -54,7 +62,8 @@ struct KernelTraits {
 
 /// LINUX.md facts: linux/mroute.h, linux/mroute6.h, net/ipv4/ipmr.c, net/ipv6/ip6mr.c.
 [[nodiscard]] KernelTraits linux_traits();
-/// sys/netinet/ip_mroute.c, sys/netinet6/ip6_mroute.c of FreeBSD 13 to 15.
-[[nodiscard]] KernelTraits freebsd_traits();
+/// sys/netinet/ip_mroute.c, sys/netinet6/ip6_mroute.c of FreeBSD 13 to 15; with more than one table
+/// as FreeBSD 16 has them, one for each FIB.
+[[nodiscard]] KernelTraits freebsd_traits(std::uint32_t tables = 1);
 
 }  // namespace mcast
