@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "cli/spawn.hpp"
+
 namespace mcast::cli {
 
 Hook::Hook(asio::io_context& loop, std::string command, Limits limits)

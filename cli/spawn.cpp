@@ -11,8 +11,6 @@
 #include <filesystem>
 #include <system_error>
 
-extern char** environ;
-
 namespace mcast::cli {
 
 namespace {

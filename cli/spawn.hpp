@@ -7,6 +7,9 @@
 
 #include "core/result.hpp"
 
+/// The environment of this process; POSIX wants programs to declare it themselves.
+extern char** environ;
+
 namespace mcast::cli {
 
 /// The program of that name in the directory of the running one, or the bare name, to be looked up

@@ -1,0 +1,37 @@
+# Answers find_package() when this is built for FreeBSD elsewhere: libraries that can be used as
+# headers alone come from the packages of the system that builds. Their folder cannot be searched as
+# a whole, since the headers of another libc are there too, so links to each are made.
+set(mcastd_headers ${CMAKE_BINARY_DIR}/headers)
+file(MAKE_DIRECTORY ${mcastd_headers})
+foreach(name asio asio.hpp doctest fmt nlohmann spdlog)
+  if(NOT EXISTS /usr/include/${name})
+    message(FATAL_ERROR "/usr/include/${name} is missing: packaging/deps build test installs it")
+  endif()
+  file(CREATE_LINK /usr/include/${name} ${mcastd_headers}/${name} SYMBOLIC)
+endforeach()
+set(ASIO_INCLUDE_DIR ${mcastd_headers} CACHE PATH "Where asio.hpp is")
+
+function(mcastd_header_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEFINITIONS;LIBS")
+  add_library(${name} INTERFACE IMPORTED GLOBAL)
+  target_include_directories(${name} SYSTEM INTERFACE ${mcastd_headers})
+  target_compile_definitions(${name} INTERFACE ${arg_DEFINITIONS})
+  target_link_libraries(${name} INTERFACE ${arg_LIBS})
+endfunction()
+
+macro(mcastd_provide method name)
+  set(mcastd_provided fmt spdlog nlohmann_json doctest)
+  if("${name}" IN_LIST mcastd_provided)
+    set(${name}_FOUND TRUE)
+    if(TARGET ${name}::${name})
+      # It was asked for before.
+    elseif("${name}" STREQUAL "fmt")
+      mcastd_header_library(fmt::fmt DEFINITIONS FMT_HEADER_ONLY=1)
+    elseif("${name}" STREQUAL "spdlog")
+      mcastd_header_library(spdlog::spdlog DEFINITIONS SPDLOG_FMT_EXTERNAL LIBS fmt::fmt)
+    else()
+      mcastd_header_library(${name}::${name})
+    endif()
+  endif()
+endmacro()
+cmake_language(SET_DEPENDENCY_PROVIDER mcastd_provide SUPPORTED_METHODS FIND_PACKAGE)
