@@ -8,7 +8,7 @@
 #include "core/result.hpp"
 
 /// The environment of this process; POSIX wants programs to declare it themselves.
-extern char** environ;
+extern "C" char** environ;
 
 namespace mcast::cli {
 
