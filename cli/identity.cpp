@@ -31,6 +31,10 @@ Result<void> check_identity(std::string_view identity) {
   return {};
 }
 
+std::string default_config_file(std::string_view identity) {
+  return fmt::format("{}/{}.conf", MCASTD_CONFIG_DIRECTORY, identity);
+}
+
 std::string default_socket(std::string_view identity) {
   return fmt::format("{}/{}.sock", MCASTD_RUN_DIRECTORY, identity);
 }

@@ -17,7 +17,9 @@ namespace mcast::cli {
 [[nodiscard]] std::string default_identity(std::string_view program);
 /// An identity becomes part of file names: no slash, not empty, no leading dot.
 [[nodiscard]] Result<void> check_identity(std::string_view identity);
-/// Where a daemon of this identity listens unless told otherwise.
+/// What a daemon of this identity reads unless told otherwise.
+[[nodiscard]] std::string default_config_file(std::string_view identity);
+/// Where it listens.
 [[nodiscard]] std::string default_socket(std::string_view identity);
 
 /// The exit code (sysexits.h) that tells a script about a failure.

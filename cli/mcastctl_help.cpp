@@ -106,7 +106,7 @@ std::string front_end_help(std::string_view program) {
 
   -d       Start the daemon before anything else is done
   -n       Start it in the foreground; nothing else is done
-  -f FILE  Its configuration file, default: /etc/smcroute.conf
+  -f FILE  Its configuration file, default: {}
   -D       Let it log for debugging
   -v       Print the version, or with -d or -n let the daemon log more
   -k       End the daemon
@@ -119,7 +119,8 @@ std::string front_end_help(std::string_view program) {
 -a, -r, -j, -l and -k may be repeated; they are carried out in order. This is the
 command line of SMCRoute 1.99; smcroutectl does more.
 )",
-      program, "", program.size(), "", program.size());
+      program, "", program.size(), "", program.size(),
+      default_config_file(default_identity(program)));
 }
 
 }  // namespace mcast::cli

@@ -174,8 +174,7 @@ Result<DaemonOptions> parse_daemon_options(const std::vector<std::string>& argum
       break;
     }
   }
-  if (options.config_file.empty())
-    options.config_file = fmt::format("/etc/{}.conf", options.identity);
+  if (options.config_file.empty()) options.config_file = default_config_file(options.identity);
   if (options.pid_file.empty()) {
     options.pid_file = fmt::format("{}/{}.pid", MCASTD_RUN_DIRECTORY, options.identity);
   }

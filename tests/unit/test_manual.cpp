@@ -11,8 +11,10 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "cli/identity.hpp"
 #include "cli/mcastctl_arguments.hpp"
 #include "cli/mcastctl_frontend.hpp"
 #include "cli/mcastctl_help.hpp"
@@ -40,6 +42,13 @@ std::vector<std::string> section(const std::string& page, const std::string& hea
   }
   REQUIRE_FALSE(lines.empty());
   return lines;
+}
+
+/// A page or another file as this build installs it.
+std::string installed(const std::string& file) {
+  std::ifstream stream(MCASTD_INSTALLED "/" + file);
+  REQUIRE(stream);
+  return {std::istreambuf_iterator<char>(stream), {}};
 }
 
 /// The letters after "Fl" in lines that begin with one of `starts`.
@@ -144,4 +153,28 @@ TEST_CASE("mcastctl(8), its help and its completion know the same commands") {
     CHECK(help_text("mcastctl", command).starts_with("Usage: mcastctl " + command));
     CHECK(completion.find(command) != std::string::npos);
   }
+}
+
+TEST_CASE("pages and completion name the files that the programs use") {
+  const DaemonOptions options = parse_daemon_options({"mcastd"}).value();
+  const DaemonOptions old = parse_daemon_options({"smcrouted"}).value();
+  const std::string config(MCASTD_CONFIG_DIRECTORY);
+  const std::string run(MCASTD_RUN_DIRECTORY);
+  for (const auto& [page, file] : std::vector<std::pair<std::string, std::string>>{
+           {"man/mcastd.8", options.config_file},
+           {"man/mcastd.8", config + "/ Ns Ar name Ns Pa .conf"},
+           {"man/mcastd.8", run + "/ Ns Ar name Ns Pa .sock"},
+           {"man/mcastd.8", run + "/ Ns Ar name Ns Pa .pid"},
+           {"man/mcastctl.8", run + "/ Ns Ar name Ns Pa .sock"},
+           {"man/mcastctl.8", options.socket_path},
+           {"man/mcastctl.8", old.socket_path},
+           {"man/mcastctl.8", old.config_file},
+           {"man/mcastd.conf.5", options.config_file},
+           {"man/mcastd.conf.5", old.config_file},
+           {"completions/mcastctl", run + "/*.sock"}}) {
+    CAPTURE(page);
+    CAPTURE(file);
+    CHECK(installed(page).find(" " + file) != std::string::npos);
+  }
+  CHECK(front_end_help("smcroute").find(" " + old.config_file + "\n") != std::string::npos);
 }

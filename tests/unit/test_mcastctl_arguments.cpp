@@ -40,10 +40,10 @@ TEST_CASE("without a command the routes are shown") {
 }
 
 TEST_CASE("the name decides which daemon is meant, and options decide otherwise") {
-  CHECK(parse({}, "mcastctl").socket == "/run/mcastd.sock");
-  CHECK(parse({}, "smcroutectl").socket == "/run/smcroute.sock");
-  CHECK(parse({"-i", "blue"}).socket == "/run/blue.sock");
-  CHECK(parse({"-Iblue"}, "smcroutectl").socket == "/run/blue.sock");
+  CHECK(parse({}, "mcastctl").socket == MCASTD_RUN_DIRECTORY "/mcastd.sock");
+  CHECK(parse({}, "smcroutectl").socket == MCASTD_RUN_DIRECTORY "/smcroute.sock");
+  CHECK(parse({"-i", "blue"}).socket == MCASTD_RUN_DIRECTORY "/blue.sock");
+  CHECK(parse({"-Iblue"}, "smcroutectl").socket == MCASTD_RUN_DIRECTORY "/blue.sock");
   CHECK(parse({"-u", "/tmp/x", "-i", "blue"}).socket == "/tmp/x");
   CHECK(parse({"-i", "blue", "-u/tmp/x"}).socket == "/tmp/x");
   CHECK(contains(refusal({"-i", "../x"}), "../x"));

@@ -65,14 +65,14 @@ TEST_CASE("without options the files are those of the name it was started as") {
   const DaemonOptions ours = parse({});
   CHECK(ours.program == "mcastd");
   CHECK(ours.identity == "mcastd");
-  CHECK(ours.config_file == "/etc/mcastd.conf");
+  CHECK(ours.config_file == MCASTD_CONFIG_DIRECTORY "/mcastd.conf");
   CHECK(ours.socket_path == MCASTD_RUN_DIRECTORY "/mcastd.sock");
   CHECK(ours.pid_file == MCASTD_RUN_DIRECTORY "/mcastd.pid");
 
   const DaemonOptions old = parse({}, "smcrouted");
   CHECK(old.program == "smcrouted");
   CHECK(old.identity == "smcroute");
-  CHECK(old.config_file == "/etc/smcroute.conf");
+  CHECK(old.config_file == MCASTD_CONFIG_DIRECTORY "/smcroute.conf");
   CHECK(old.socket_path == MCASTD_RUN_DIRECTORY "/smcroute.sock");
   CHECK(old.pid_file == MCASTD_RUN_DIRECTORY "/smcroute.pid");
 }
@@ -96,7 +96,7 @@ TEST_CASE("an identity names all files, and what is given by itself wins, in any
   for (const char* option : {"-i", "-I"}) {
     const DaemonOptions options = parse({"-u", "/s", option, "lab"}, "smcrouted");
     CHECK(options.identity == "lab");
-    CHECK(options.config_file == "/etc/lab.conf");
+    CHECK(options.config_file == MCASTD_CONFIG_DIRECTORY "/lab.conf");
     CHECK(options.pid_file == MCASTD_RUN_DIRECTORY "/lab.pid");
     CHECK(options.socket_path == "/s");
     CHECK(options.program == "smcrouted");
@@ -238,7 +238,8 @@ TEST_CASE("the summary shows every option, and nothing that is none") {
     CAPTURE(letter);
     CHECK_FALSE(usage.contains(fmt::format("\n  -{} ", letter)));
   }
-  for (const char* file : {"/etc/lab.conf", "/lab.pid", "/lab.sock"}) {
+  for (const char* file : {MCASTD_CONFIG_DIRECTORY "/lab.conf", MCASTD_RUN_DIRECTORY "/lab.pid",
+                           MCASTD_RUN_DIRECTORY "/lab.sock"}) {
     CHECK(usage.contains(file));
   }
 }
