@@ -14,6 +14,7 @@
 #include "cli/mcastctl_report.hpp"
 #include "cli/mcastctl_show.hpp"
 #include "ipc/client.hpp"
+#include "platform/posix/process.hpp"
 
 namespace mcast::cli {
 namespace {
@@ -42,6 +43,9 @@ int call_daemon(const Reporter& reporter, const Invocation& invocation) {
   }
   auto client = ipc::Client::connect(reporter.client_options(invocation.socket));
   if (!client) return reporter.report(client.error());
+  // All that was to be opened is open.
+  const auto confined = platform::confine_to(client->descriptor());
+  if (!confined) return reporter.report(confined.error());
   switch (invocation.action) {
     case Action::show:
       return reporter.report(show(*client,
@@ -82,6 +86,7 @@ int run(const std::string& program, const std::vector<std::string>& arguments) {
 }  // namespace mcast::cli
 
 int main(int argc, char** argv) {
+  mcast::platform::ensure_standard_streams();
   const std::string argv0 = argc > 0 ? argv[0] : "mcastctl";
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   const std::string program = mcast::cli::program_name(argv0);

@@ -14,6 +14,7 @@
 #include "cli/mcastctl_report.hpp"
 #include "cli/spawn.hpp"
 #include "ipc/client.hpp"
+#include "platform/posix/process.hpp"
 
 namespace mcast::cli {
 
@@ -216,6 +217,10 @@ int run_front_end(std::string_view program, std::string_view argv0, const Words&
     // Each on its own connection: a kill ends one, and what follows has its own reason to fail.
     auto client = ipc::Client::connect(reporter.client_options(socket));
     if (!client) return reporter.report(client.error());
+    if (&step == &front_end.steps.back()) {
+      const auto confined = platform::confine_to(client->descriptor());
+      if (!confined) return reporter.report(confined.error());
+    }
     if (const int code = carry_out(reporter, *client, step); code != kExitOk) return code;
   }
   return kExitOk;

@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "platform/posix/process.hpp"
+
 namespace mcast::cli {
 
 namespace {
@@ -33,9 +35,8 @@ Error start_error(const std::string& file, int number) {
 std::string beside_this_program(std::string_view argv0, std::string_view name) {
   namespace fs = std::filesystem;
   std::error_code error;
-  // The link exists on Linux; elsewhere a path in argv[0] has to do.
-  fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (error) self = fs::path(argv0);
+  fs::path self = platform::executable_path();
+  if (self.empty()) self = fs::path(argv0);
   if (!self.has_parent_path()) return std::string(name);
   const fs::path candidate = self.parent_path() / name;
   return fs::exists(candidate, error) ? candidate.string() : std::string(name);

@@ -92,6 +92,8 @@ class Client::Connection {
     return message;
   }
 
+  [[nodiscard]] int descriptor() { return socket_.native_handle(); }
+
   Result<void> wait_for_close() {
     while (!closed_) TRY(read_some());
     return {};
@@ -187,6 +189,10 @@ Result<Client> Client::connect(ClientOptions options) {
   auto connection = std::make_unique<Connection>(std::move(options));
   TRY(connection->open());
   return Client(std::move(connection));
+}
+
+int Client::descriptor() const {
+  return connection_->descriptor();
 }
 
 namespace {

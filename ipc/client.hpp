@@ -33,6 +33,9 @@ class Client {
   Client& operator=(Client&&) noexcept;
   ~Client();
 
+  /// The connection, for a process that confines itself to it.
+  [[nodiscard]] int descriptor() const;
+
   Outcome apply(const std::vector<Command>& commands);
   Outcome reload();
   Outcome flush(const Selection& only = {});

@@ -9,7 +9,7 @@
 #include "core/result.hpp"
 #include "platform/posix/unique_fd.hpp"
 
-/// What a daemon needs of the system around it.
+/// What daemon and client need of the system around them.
 namespace mcast::platform {
 
 /// A file with this process's id, for as long as the object lives. Its modification time tells when
@@ -56,6 +56,14 @@ struct Account {
 /// otherwise other descriptors would get their numbers, and be replaced or written to. Call it
 /// first.
 void ensure_standard_streams();
+
+/// The file this process runs, or nothing where that cannot be found out, as without /proc.
+[[nodiscard]] std::string executable_path();
+
+/// From now on the process can use `connection`, a socket, and its standard streams, which have to
+/// be open, but open or connect nothing, so that it can do no harm whatever the other side sends.
+/// Does nothing where the system has no means for this.
+[[nodiscard]] Result<void> confine_to(int connection);
 
 /// Allows the process as many descriptors as its hard limit does.
 void raise_descriptor_limit();

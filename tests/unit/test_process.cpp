@@ -2,11 +2,14 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -185,4 +188,38 @@ TEST_CASE("a detached process has a session of its own and lets go of the termin
   char verdict = 0;
   REQUIRE(::read(in.get(), &verdict, 1) == 1);
   CHECK(verdict == '+');
+}
+
+TEST_CASE("a process knows the file that it runs") {
+  const fs::path path = platform::executable_path();
+  CHECK(path.is_absolute());
+  CHECK(path.filename() == "unit_process");
+  CHECK(fs::exists(path));
+}
+
+TEST_CASE("a confined process can use its connection and its standard streams") {
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) == 0);
+  REQUIRE(::send(ends[1], "q", 1, 0) == 1);
+  const int code = exit_code_of([&] {
+    if (!platform::confine_to(ends[0])) return 1;
+    char letter = 0;
+    if (::recv(ends[0], &letter, 1, 0) != 1 || letter != 'q') return 2;
+    if (::send(ends[0], "a", 1, 0) != 1) return 3;
+    if (::write(STDERR_FILENO, "", 0) != 0) return 4;
+    pollfd waiting{.fd = ends[0], .events = POLLOUT, .revents = 0};
+    if (::poll(&waiting, 1, 0) != 1) return 5;
+    // Twice does no harm.
+    if (!platform::confine_to(ends[0])) return 6;
+#ifdef ECAPMODE
+    if (::open("/dev/null", O_RDONLY) >= 0 || errno != ECAPMODE) return 7;
+#endif
+    return 0;
+  });
+  CHECK(code == 0);
+  char answer = 0;
+  CHECK(::recv(ends[1], &answer, 1, MSG_DONTWAIT) == 1);
+  CHECK(answer == 'a');
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
