@@ -19,7 +19,7 @@
 
 #include "platform/discovery_codec.hpp"
 #include "platform/linux/memberships.hpp"
-#include "platform/linux/mroute_error.hpp"
+#include "platform/posix/mroute_error.hpp"
 #include "platform/posix/os_error.hpp"
 
 namespace mcast::platform {

@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "platform/linux/mroute_error.hpp"
+#include "platform/posix/mroute_error.hpp"
 
 namespace mcast::platform {
 namespace {

@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "platform/linux/memberships.hpp"
-#include "platform/linux/mroute_error.hpp"
+#include "platform/posix/mroute_error.hpp"
 #include "platform/upcall_codec.hpp"
 
 namespace mcast::platform {

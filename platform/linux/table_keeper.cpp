@@ -19,8 +19,8 @@
 #include <utility>
 
 #include "core/traits.hpp"
-#include "platform/linux/mroute_error.hpp"
 #include "platform/linux/table_holder.hpp"
+#include "platform/posix/mroute_error.hpp"
 
 namespace mcast::platform {
 namespace {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,11 +31,23 @@ enum class MrouteCall : std::uint8_t {
   leave_source,
 };
 
+/// What an errno of one of these calls means, and what can be done.
+struct MrouteMeaning {
+  ErrorCode code;
+  std::string_view remedy = {};
+};
+/// None where it means what it always does. Each backend has its own.
+[[nodiscard]] std::optional<MrouteMeaning> mroute_meaning(MrouteCall call, Family family,
+                                                          int error);
+
+/// The backend's name of a call that each system has its own for: set_table and get_slot.
+[[nodiscard]] std::string_view backend_call(MrouteCall call, Family family);
+
 /// Maps the errno of a failed call to an error that names subject, call, reason and remedy.
 [[nodiscard]] Error mroute_error(MrouteCall call, Family family, int error,
                                  std::string_view subject);
 
-/// "IPv4 multicast routing table 253 (default)"
+/// "IPv4 multicast routing table 253 (default)", in the words of the backend.
 [[nodiscard]] std::string describe(TableKey table);
 /// The interface's name, or "interface INDEX" if it is gone.
 [[nodiscard]] std::string describe(IfIndex link);
