@@ -18,7 +18,7 @@
 #include <utility>
 
 #include "platform/discovery_codec.hpp"
-#include "platform/linux/memberships.hpp"
+#include "platform/posix/memberships.hpp"
 #include "platform/posix/mroute_error.hpp"
 #include "platform/posix/os_error.hpp"
 

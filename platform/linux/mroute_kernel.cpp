@@ -20,7 +20,7 @@
 #include <variant>
 #include <vector>
 
-#include "platform/linux/memberships.hpp"
+#include "platform/posix/memberships.hpp"
 #include "platform/posix/mroute_error.hpp"
 #include "platform/upcall_codec.hpp"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "platform/linux/memberships.hpp"
+#include "platform/posix/memberships.hpp"
 #include "tests/support/net_namespace.hpp"
 
 using namespace mcast;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "platform/linux/memberships.hpp"
+#include "platform/posix/memberships.hpp"
 
 #include <fmt/format.h>
 
