@@ -15,13 +15,13 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "platform/posix/memberships.hpp"
 #include "platform/posix/mroute_error.hpp"
+#include "platform/posix/socket_address.hpp"
 #include "platform/upcall_codec.hpp"
 
 namespace mcast::platform {
@@ -31,19 +31,6 @@ static_assert(MRT_ADD_MFC == MRT6_ADD_MFC && MRT_DEL_MFC == MRT6_DEL_MFC &&
               MRT_ADD_VIF == MRT6_ADD_MIF && MRT_DEL_VIF == MRT6_DEL_MIF);
 static_assert(MRT_ADD_MFC_PROXY == MRT6_ADD_MFC_PROXY && MRT_DEL_MFC_PROXY == MRT6_DEL_MFC_PROXY);
 static_assert(MAXVIFS <= kMaxSlots && MAXMIFS == MAXVIFS);
-
-in_addr to_in(const Address& address) {
-  in_addr in{};
-  std::memcpy(&in, address.mapped().last<4>().data(), sizeof in);
-  return in;
-}
-
-sockaddr_in6 to_in6(const Address& address) {
-  sockaddr_in6 in6{};
-  in6.sin6_family = AF_INET6;
-  std::memcpy(&in6.sin6_addr, address.mapped().data(), sizeof in6.sin6_addr);
-  return in6;
-}
 
 if_set to_if_set(const MfcShape& shape) {
   if_set set{};
@@ -157,8 +144,8 @@ Result<void> LinuxMrouteKernel::carry_out(const PutMfc& op) {
     error = change(op.table, add_option(op.flow), entry);
   } else {
     mf6cctl entry{};
-    entry.mf6cc_origin = to_in6(op.flow.source);
-    entry.mf6cc_mcastgrp = to_in6(op.flow.group);
+    entry.mf6cc_origin = to_sockaddr6(op.flow.source);
+    entry.mf6cc_mcastgrp = to_sockaddr6(op.flow.group);
     entry.mf6cc_parent = op.shape.parent.value;
     entry.mf6cc_ifset = to_if_set(op.shape);
     error = change(op.table, add_option(op.flow), entry);
@@ -177,8 +164,8 @@ Result<void> LinuxMrouteKernel::carry_out(const DropMfc& op) {
     error = change(op.table, drop_option(op.flow), entry);
   } else {
     mf6cctl entry{};
-    entry.mf6cc_origin = to_in6(op.flow.source);
-    entry.mf6cc_mcastgrp = to_in6(op.flow.group);
+    entry.mf6cc_origin = to_sockaddr6(op.flow.source);
+    entry.mf6cc_mcastgrp = to_sockaddr6(op.flow.group);
     entry.mf6cc_parent = op.parent.value;
     error = change(op.table, drop_option(op.flow), entry);
   }
@@ -263,8 +250,8 @@ Result<FlowCounters> LinuxMrouteKernel::counters(TableKey key, const FlowKey& fl
     ask(request, SIOCGETSGCNT);
   } else if (table != nullptr) {
     sioc_sg_req6 request{};
-    request.src = to_in6(flow.source);
-    request.grp = to_in6(flow.group);
+    request.src = to_sockaddr6(flow.source);
+    request.grp = to_sockaddr6(flow.group);
     ask(request, SIOCGETSGCNT_IN6);
   }
   if (error == 0) return counters;

@@ -8,33 +8,22 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "platform/posix/mroute_error.hpp"
+#include "platform/posix/socket_address.hpp"
 
 namespace mcast::platform {
 namespace {
 
-sockaddr_storage to_storage(const Address& address) {
-  sockaddr_storage storage{};
-  const auto octets = address.octets();
-  if (address.family() == Family::ipv4) {
-    sockaddr_in in{};
-    in.sin_family = AF_INET;
-    std::memcpy(&in.sin_addr, octets.data(), sizeof in.sin_addr);
-    std::memcpy(&storage, &in, sizeof in);
-  } else {
-    sockaddr_in6 in6{};
-    in6.sin6_family = AF_INET6;
-    std::memcpy(&in6.sin6_addr, octets.data(), sizeof in6.sin6_addr);
-    std::memcpy(&storage, &in6, sizeof in6);
-  }
-  return storage;
-}
-
 /// The kernel has no room on this socket; another may have.
 bool is_full(int error) {
   return error == ENOBUFS || error == ENOMEM;
+}
+
+/// The kernel has no such membership any more. Some keep it on the socket when its interface goes
+/// away (ENODEV), others take it (EADDRNOTAVAIL).
+bool is_gone(int error) {
+  return error == EADDRNOTAVAIL || error == ENODEV;
 }
 
 std::string describe(const JoinGroup& what) {
@@ -70,11 +59,27 @@ Result<void> Memberships::join(const JoinGroup& what) {
   if (joined_.contains(what)) return {};
   const GroupKey key{what.link, what.group};
   auto& places = places_[key];
+  if (const auto allowed = may_join(what, places); !allowed) {
+    if (places.empty()) places_.erase(key);
+    return allowed;
+  }
   bool done = false;
   auto outcome = what.source ? join_at_known_place(what, places, done) : Result<void>{};
   if (outcome && !done) outcome = join_at_new_place(what, places);
   if (places.empty()) places_.erase(key);
   return outcome;
+}
+
+/// Asked before the kernel is, which may not survive a source too many.
+Result<void> Memberships::may_join(const JoinGroup& what, const std::vector<Place>& places) const {
+  if (!what.source || most_sources_ == 0) return {};
+  std::size_t sources = 0;
+  for (const Place& place : places) sources += place.any_source ? 0 : place.members;
+  if (sources < most_sources_) return {};
+  return fail(ErrorCode::limit_reached,
+              fmt::format("{}: the kernel takes {} sources of one group on one interface; join the "
+                          "group without a source",
+                          describe(what), most_sources_));
 }
 
 Result<void> Memberships::join_at_known_place(const JoinGroup& what, std::vector<Place>& places,
@@ -179,18 +184,21 @@ Result<void> Memberships::leave(const LeaveGroup& leave) {
   auto& place = *std::ranges::find(places, joined->second, &Place::socket);
 
   if (!place.detached) {
-    int error =
-        call(place.socket, what.source ? MCAST_LEAVE_SOURCE_GROUP : MCAST_LEAVE_GROUP, what);
-    if (what.source && error == ENODEV) {
+    // With its last source a group is left as a whole: not every kernel then gives up a membership
+    // without sources, and that would stand in the way of a join for any source.
+    const bool whole = !what.source || place.members == 1;
+    const JoinGroup membership{what.link, std::nullopt, what.group};
+    int error = whole ? call(place.socket, MCAST_LEAVE_GROUP, membership)
+                      : call(place.socket, MCAST_LEAVE_SOURCE_GROUP, what);
+    if (!whole && error == ENODEV) {
       // Without the interface the kernel finds no source to take out, only the membership as a
       // whole, and none of it has any effect left.
-      error = call(place.socket, MCAST_LEAVE_GROUP, {what.link, std::nullopt, what.group});
+      error = call(place.socket, MCAST_LEAVE_GROUP, membership);
       place.detached = true;
       release(place.socket);
     }
-    // Either means that the kernel has no such membership any more.
-    if (error != 0 && error != EADDRNOTAVAIL && error != ENODEV) {
-      const auto failed = what.source ? MrouteCall::leave_source : MrouteCall::leave_group;
+    if (error != 0 && !is_gone(error)) {
+      const auto failed = whole ? MrouteCall::leave_group : MrouteCall::leave_source;
       return std::unexpected(mroute_error(failed, what.group.family(), error, describe(what)));
     }
   }

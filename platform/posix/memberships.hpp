@@ -16,13 +16,18 @@
 
 namespace mcast::platform {
 
-/// Group memberships, spread over sockets because the kernel limits them per socket (20 for IPv4 by
-/// default, memory for IPv6), limits the sources per (socket, group), and refuses any-source and
-/// source-specific joins of one (interface, group) on the same socket. The limits are settings of
-/// the host, so they are found by running into them. A leave is found in constant time.
+/// Group memberships, spread over sockets because the kernel limits them per socket (Linux: 20 for
+/// IPv4 by default, memory for IPv6; FreeBSD: 4095), limits the sources per (socket, group), and
+/// refuses any-source and source-specific joins of one (interface, group) on the same socket. The
+/// limits are settings of the host, so they are found by running into them. A leave is found in
+/// constant time.
 class Memberships {
  public:
   Memberships() = default;
+  /// With the most sources that the kernel takes of one group on one interface, of all sockets
+  /// together, where running into that limit is not survived (FreeBSD). Sources that other programs
+  /// have joined count too and are not known.
+  explicit Memberships(std::size_t most_sources) : most_sources_(most_sources) {}
   Memberships(const Memberships&) = delete;
   Memberships& operator=(const Memberships&) = delete;
   ~Memberships();
@@ -67,6 +72,7 @@ class Memberships {
     std::size_t operator()(const JoinGroup& join) const noexcept;
   };
 
+  Result<void> may_join(const JoinGroup& what, const std::vector<Place>& places) const;
   Result<void> join_at_known_place(const JoinGroup& what, std::vector<Place>& places, bool& done);
   Result<void> join_at_new_place(const JoinGroup& what, std::vector<Place>& places);
   Result<SocketNumber> socket_with_room(const JoinGroup& what, const std::vector<Place>& places);
@@ -85,6 +91,7 @@ class Memberships {
   /// Where the search for room begins. More than this on one socket makes its calls slow, as the
   /// kernel walks a list.
   std::array<Limits, 2> limits_{{{256, 64, {}}, {256, 64, {}}}};
+  std::size_t most_sources_ = 0;  ///< 0: as many as the kernel takes
   std::uint64_t changes_ = 0;
 };
 

@@ -240,3 +240,33 @@ TEST_CASE("a limit that no other socket gets round names the settings that raise
   CHECK(refused.error().code == ErrorCode::limit_reached);
   CHECK(refused.error().message.find("net.ipv4.igmp_max_memberships") != std::string::npos);
 }
+
+TEST_CASE("sources that the kernel would not survive are refused without asking it") {
+  for (const auto& kind : kKinds) {
+    NetNamespace net;
+    net.add_veth("a0", net, "a1");
+    const IfIndex link(net.index_of("a0"));
+    Memberships memberships(3);
+    const Address group = *Address::parse(kind.ssm_group);
+    const Prefix sources = *Prefix::parse(kind.sources);
+    net.run([&] {
+      REQUIRE(memberships.join({link, std::nullopt, group}));
+      for (std::uint64_t i = 1; i <= 3; ++i) {
+        REQUIRE(memberships.join({link, sources.at(i), group}));
+      }
+      const auto calls = memberships.change_count();
+      const auto refused = memberships.join({link, sources.at(4), group});
+      REQUIRE_FALSE(refused);
+      CHECK(refused.error().code == ErrorCode::limit_reached);
+      CHECK(refused.error().message.find("a0") != std::string::npos);
+      CHECK(memberships.change_count() == calls);
+
+      // Another group has its own limit, and room that became free is used again.
+      CHECK(memberships.join(
+          {link, sources.at(4),
+           *Address::parse(kind.family == Family::ipv4 ? "232.1.1.2" : "ff3e::8:2")}));
+      REQUIRE(memberships.leave({link, sources.at(1), group}));
+      CHECK(memberships.join({link, sources.at(4), group}));
+    });
+  }
+}
