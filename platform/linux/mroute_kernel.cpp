@@ -15,14 +15,10 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <utility>
-#include <variant>
-#include <vector>
 
-#include "platform/posix/memberships.hpp"
 #include "platform/posix/mroute_error.hpp"
 #include "platform/posix/socket_address.hpp"
-#include "platform/upcall_codec.hpp"
+#include "platform/posix/socket_mroute_kernel.hpp"
 
 namespace mcast::platform {
 namespace {
@@ -49,88 +45,19 @@ int drop_option(const FlowKey& flow) {
   return flow.source.is_unspecified() ? MRT_DEL_MFC_PROXY : MRT_DEL_MFC;
 }
 
-class LinuxMrouteKernel final : public MrouteKernel {
+class LinuxMrouteKernel final : public SocketMrouteKernel {
  public:
-  const KernelTraits& traits() const override { return traits_; }
-
-  Result<void> adopt_table(TableSocket socket) override {
-    if (find(socket.table) != nullptr) {
-      return fail(ErrorCode::already_exists,
-                  fmt::format("{}: it is open already", describe(socket.table)));
-    }
-    tables_.push_back({std::move(socket)});
-    return {};
-  }
-
-  void close_table(TableKey key) override {
-    std::erase_if(tables_, [&](const OpenTable& t) { return t.socket.table == key; });
-  }
-
-  Result<void> apply(const Op& op) override {
-    return std::visit([this](const auto& step) { return carry_out(step); }, op);
-  }
+  LinuxMrouteKernel() : SocketMrouteKernel(linux_traits(), 0) {}
 
   Result<bool> slot_is_bound(TableKey key, VifIndex slot) override;
   Result<FlowCounters> counters(TableKey key, const FlowKey& flow) override;
-
-  int upcall_descriptor(TableKey key) const override {
-    const auto* table = find(key);
-    return table == nullptr ? -1 : table->fd();
-  }
-
-  Result<std::size_t> read_upcalls(TableKey key, std::size_t limit, UpcallSink& sink) override;
   Result<UpcallCounts> upcall_counts(TableKey key) const override;
 
-  std::uint64_t change_count() const override { return changes_ + memberships_.change_count(); }
-
  private:
-  struct OpenTable {
-    TableSocket socket;
-    std::uint64_t upcalls = 0;  ///< read so far
-    [[nodiscard]] int fd() const { return socket.descriptor.get(); }
-  };
-
-  // There are few tables, and most often one is used many times in a row.
-  const OpenTable* find(TableKey key) const {
-    const auto it = std::ranges::find_if(
-        tables_, [&](const OpenTable& table) { return table.socket.table == key; });
-    return it == tables_.end() ? nullptr : &*it;
-  }
-  OpenTable* find(TableKey key) { return const_cast<OpenTable*>(std::as_const(*this).find(key)); }
-
-  /// 0 or an errno.
-  template <class Value>
-  int change(TableKey key, int option, const Value& value) {
-    const auto* table = find(key);
-    if (table == nullptr) return EBADF;
-    ++changes_;
-    const int level = key.family == Family::ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
-    const int result = ::setsockopt(table->fd(), level, option, &value, sizeof value);
-    return result == 0 ? 0 : errno;
-  }
-
-  static std::unexpected<Error> failure(MrouteCall call, TableKey table, int error,
-                                        const std::string& what) {
-    const std::string subject = fmt::format("{}: {}", describe(table), what);
-    if (error == EBADF) return fail(ErrorCode::internal, subject + ": the table is not open");
-    return std::unexpected(mroute_error(call, table.family, error, subject));
-  }
-
-  Result<void> carry_out(const PutMfc& op);
-  Result<void> carry_out(const DropMfc& op);
-  Result<void> carry_out(const BindVif& op);
-  Result<void> carry_out(const UnbindVif& op);
-  Result<void> carry_out(const JoinGroup& op) { return memberships_.join(op); }
-  Result<void> carry_out(const LeaveGroup& op) { return memberships_.leave(op); }
-  template <class OtherStep>
-  Result<void> carry_out(const OtherStep& op) {
-    return fail(ErrorCode::internal, "not a step of this port: " + to_string(Op(op)));
-  }
-
-  KernelTraits traits_ = linux_traits();
-  std::vector<OpenTable> tables_;
-  Memberships memberships_;
-  std::uint64_t changes_ = 0;
+  Result<void> carry_out(const PutMfc& op) override;
+  Result<void> carry_out(const DropMfc& op) override;
+  Result<void> carry_out(const BindVif& op) override;
+  Result<void> carry_out(const UnbindVif& op) override;
 };
 
 Result<void> LinuxMrouteKernel::carry_out(const PutMfc& op) {
@@ -183,15 +110,7 @@ Result<void> LinuxMrouteKernel::carry_out(const BindVif& op) {
     vif.vifc_lcl_ifindex = static_cast<int>(op.link.value);
     error = change(op.table, MRT_ADD_VIF, vif);
   } else {
-    // The kernel would see the index cut to 16 bits, which may be another interface's.
-    if (op.link.value > traits_.ipv6.max_ifindex) {
-      return fail(
-          ErrorCode::limit_reached,
-          fmt::format("{}: {} has index {}, but IPv6 multicast routing takes none above {}; "
-                      "re-create it to get a lower one",
-                      describe(op.table), describe(op.link), op.link.value,
-                      traits_.ipv6.max_ifindex));
-    }
+    TRY(check_index(op));
     mif6ctl mif{};
     mif.mif6c_mifi = op.slot.value;
     mif.vifc_threshold = op.threshold;
@@ -258,29 +177,6 @@ Result<FlowCounters> LinuxMrouteKernel::counters(TableKey key, const FlowKey& fl
   return failure(MrouteCall::get_counters, key, error, flow.to_string());
 }
 
-Result<std::size_t> LinuxMrouteKernel::read_upcalls(TableKey key, std::size_t limit,
-                                                    UpcallSink& sink) {
-  // The sink may close the table, so it is looked up anew for each message.
-  for (std::size_t read = 0; read < limit; ++read) {
-    OpenTable* const table = find(key);
-    if (table == nullptr) return read;
-    std::array<std::uint8_t, 128> buffer{};  // upcalls are short; the rest of others is of no use
-    const ssize_t length = ::recv(table->fd(), buffer.data(), buffer.size(), 0);
-    if (length < 0) {
-      const int error = errno;
-      if (error == EAGAIN) return read;
-      if (error == EINTR) continue;
-      return failure(MrouteCall::receive, key, error, "upcall");
-    }
-    const auto upcall =
-        decode_upcall(std::span(buffer).first(static_cast<std::size_t>(length)), key);
-    if (!upcall) continue;
-    ++table->upcalls;
-    sink.upcall(*upcall);
-  }
-  return limit;
-}
-
 Result<UpcallCounts> LinuxMrouteKernel::upcall_counts(TableKey key) const {
   const auto* table = find(key);
   int error = EBADF;
@@ -292,7 +188,7 @@ Result<UpcallCounts> LinuxMrouteKernel::upcall_counts(TableKey key) const {
         ::getsockopt(table->fd(), SOL_SOCKET, SO_MEMINFO, memory.data(), &size) == 0 ? 0 : errno;
   }
   if (error != 0) return failure(MrouteCall::set_option, key, error, "counts of upcalls");
-  return UpcallCounts{.read = table->upcalls, .lost = memory[SK_MEMINFO_DROPS]};
+  return UpcallCounts{.read = table->upcalls.read, .lost = memory[SK_MEMINFO_DROPS]};
 }
 
 }  // namespace
