@@ -82,7 +82,7 @@ Result<std::size_t> SocketMrouteKernel::read_upcalls(TableKey key, std::size_t l
         decode_upcall(std::span(buffer).first(static_cast<std::size_t>(length)), key);
     if (!upcall) continue;
     ++table->upcalls.read;
-    sink.upcall(*upcall);
+    if (admits(*upcall)) sink.upcall(*upcall);
   }
   return limit;
 }

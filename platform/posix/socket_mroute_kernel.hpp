@@ -49,6 +49,9 @@ class SocketMrouteKernel : public MrouteKernel {
   virtual Result<void> carry_out(const BindVif& op) = 0;
   virtual Result<void> carry_out(const UnbindVif& op) = 0;
 
+  /// Whether the sink is to hear of it.
+  virtual bool admits(const Upcall& /*upcall*/) { return true; }
+
   /// Null if it is not open.
   [[nodiscard]] const OpenTable* find(TableKey key) const;
   [[nodiscard]] OpenTable* find(TableKey key);

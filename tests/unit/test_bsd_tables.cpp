@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "platform/bsd/report_limiter.hpp"
 #include "platform/bsd/slot_codec.hpp"
 #include "platform/bsd/table_count.hpp"
 
@@ -113,4 +114,27 @@ TEST_CASE("anything in a table means that it is used") {
   CHECK_FALSE(is_used({}));
   table.back() = 1;
   CHECK(is_used(table));
+}
+
+TEST_CASE("a flow on a wrong interface is reported once in a while, whatever others do") {
+  ReportLimiter limiter;
+  const Address group = *Address::parse("ff0e::1");
+  const FlowKey flow{*Address::parse("fd00::1"), group};
+  const FlowKey other{*Address::parse("fd00::2"), group};
+  CHECK(limiter.admits(flow, 50));
+  CHECK(limiter.admits(other, 51));
+  for (Milliseconds now = 60; now < 50 + ReportLimiter::kInterval; now += 100) {
+    CHECK_FALSE(limiter.admits(flow, now));
+    CHECK_FALSE(limiter.admits(other, now));
+  }
+  CHECK(limiter.admits(flow, 50 + ReportLimiter::kInterval));
+  CHECK_FALSE(limiter.admits(flow, 51 + ReportLimiter::kInterval));
+  CHECK(limiter.admits(other, 51 + ReportLimiter::kInterval));
+}
+
+TEST_CASE("among more flows than are kept none is kept quiet that was not told") {
+  ReportLimiter limiter;
+  const Prefix sources = *Prefix::parse("fd00::/64");
+  const Address group = *Address::parse("ff0e::1");
+  for (std::uint64_t i = 1; i <= 5000; ++i) CHECK(limiter.admits({sources.at(i), group}, 100));
 }
