@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "netlink/link_source.hpp"
 #include "netlink/multicast_rule_socket.hpp"
-#include "platform/linux/discovery_socket.hpp"
 #include "platform/linux/mroute_kernel.hpp"
 #include "platform/linux/table_keeper.hpp"
 #include "platform/ports.hpp"
+#include "platform/posix/discovery_socket.hpp"
 
 namespace mcast::platform {
 

@@ -7,8 +7,9 @@
 
 namespace mcast::platform {
 
-/// Multicast Router Discovery through a raw socket of each family, in the network namespace of the
-/// thread that calls. Needs CAP_NET_RAW here, and nothing later.
+/// Multicast Router Discovery through a raw socket of each family, in the network namespace or jail
+/// of the thread that calls. Needs privilege for raw sockets here; where using multicast routing
+/// needs none later, nor does this.
 [[nodiscard]] std::unique_ptr<DiscoverySocket> make_discovery_socket();
 
 }  // namespace mcast::platform

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "platform/linux/discovery_socket.hpp"
+#include "platform/posix/discovery_socket.hpp"
 
 #include <fmt/format.h>
 
-#include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <linux/filter.h>
+#include <netinet/icmp6.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
 #include "platform/discovery_codec.hpp"
+#include "platform/posix/discovery_ipv4.hpp"
 #include "platform/posix/memberships.hpp"
 #include "platform/posix/mroute_error.hpp"
 #include "platform/posix/os_error.hpp"
+#include "platform/posix/socket_address.hpp"
 
 namespace mcast::platform {
 namespace {
@@ -28,35 +30,12 @@ namespace {
 constexpr int kOn = 1;
 constexpr int kOff = 0;
 constexpr int kOneHop = 1;
-constexpr int kInternetworkControl = 0xc0;  // as IGMP has it
-/// Both tell a router to look at the packet: RFC 2113, RFC 2711 (with two octets of padding).
-constexpr std::array<std::uint8_t, 4> kRouterAlert4{0x94, 4, 0, 0};
+/// Tells a router to look at the packet: RFC 2711, with two octets of padding.
 constexpr std::array<std::uint8_t, 8> kRouterAlert6{0, 0, 5, 2, 0, 0, 1, 0};
 
 template <class Value>
 bool set_option(int fd, int level, int name, const Value& value) {
   return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
-}
-
-/// Leaves only solicitations: no other IGMP packet wakes the daemon.
-bool keep_only_solicitations4(int fd) {
-  constexpr std::uint32_t kAcceptAll = 0xffffffff;
-  // X becomes the length of the IPv4 header, after which comes the type.
-  std::array<sock_filter, 5> program{{{BPF_LDX | BPF_B | BPF_MSH, 0, 0, 0},
-                                      {BPF_LD | BPF_B | BPF_IND, 0, 0, 0},
-                                      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, kSolicitation4},
-                                      {BPF_RET | BPF_K, 0, 0, kAcceptAll},
-                                      {BPF_RET | BPF_K, 0, 0, 0}}};
-  const sock_fprog filter{program.size(), program.data()};
-  return set_option(fd, SOL_SOCKET, SO_ATTACH_FILTER, filter);
-}
-
-bool prepare4(int fd) {
-  return keep_only_solicitations4(fd) && set_option(fd, IPPROTO_IP, IP_MULTICAST_TTL, kOneHop) &&
-         set_option(fd, IPPROTO_IP, IP_MULTICAST_LOOP, kOff) &&
-         set_option(fd, IPPROTO_IP, IP_TOS, kInternetworkControl) &&
-         set_option(fd, IPPROTO_IP, IP_OPTIONS, kRouterAlert4) &&
-         set_option(fd, IPPROTO_IP, IP_PKTINFO, kOn);
 }
 
 bool prepare6(int fd) {
@@ -81,11 +60,19 @@ Result<UniqueFd> open_socket(Family family) {
     const int error = errno;
     return std::unexpected(mroute_error(MrouteCall::open_socket, family, error, subject));
   }
-  if (!(v4 ? prepare4(fd.get()) : prepare6(fd.get()))) {
+  if (!(v4 ? prepare_receiver4(fd.get()) && prepare_sender4(fd.get()) : prepare6(fd.get()))) {
     const int error = errno;
     return std::unexpected(mroute_error(MrouteCall::set_option, family, error, subject));
   }
   return fd;
+}
+
+/// 0 or an errno.
+int send6(int fd, std::span<const std::uint8_t> message, const Address& group, IfIndex link) {
+  sockaddr_in6 to = to_sockaddr6(group);
+  to.sin6_scope_id = link.value;
+  const auto* address = reinterpret_cast<const sockaddr*>(&to);
+  return ::sendto(fd, message.data(), message.size(), 0, address, sizeof to) < 0 ? errno : 0;
 }
 
 /// The payload of a control message, if it is this one.
@@ -97,13 +84,9 @@ std::optional<Payload> payload_of(const cmsghdr& message, int level, int type) {
   return payload;
 }
 
-Address to_address(const in6_addr& address) {
-  return Address::from_v6(std::span<const std::uint8_t, 16>(address.s6_addr));
-}
-
-class LinuxDiscoverySocket final : public DiscoverySocket {
+class PosixDiscoverySocket final : public DiscoverySocket {
  public:
-  LinuxDiscoverySocket() : sockets_{open_socket(Family::ipv4), open_socket(Family::ipv6)} {}
+  PosixDiscoverySocket() : sockets_{open_socket(Family::ipv4), open_socket(Family::ipv6)} {}
 
   Result<void> apply(const AnnounceStep& step) override {
     const auto& socket = socket_of(step.link.family);
@@ -141,45 +124,18 @@ class LinuxDiscoverySocket final : public DiscoverySocket {
 
 /// The kernel chooses the source: the primary IPv4 address of the interface, its link-local one of
 /// IPv6.
-Result<void> LinuxDiscoverySocket::send(int fd, const AnnounceStep& step) {
+Result<void> PosixDiscoverySocket::send(int fd, const AnnounceStep& step) {
   const auto bytes = encode_message(step);
   const Address group = all_snoopers(step.link.family);
-  iovec data{const_cast<std::uint8_t*>(bytes.data()), bytes.size()};  // sendmsg(2) does not write
-  sockaddr_in in{};
-  sockaddr_in6 in6{};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in_pktinfo))> control{};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  if (step.link.family == Family::ipv4) {
-    in.sin_family = AF_INET;
-    std::memcpy(&in.sin_addr, group.octets().data(), sizeof in.sin_addr);
-    message.msg_name = &in;
-    message.msg_namelen = sizeof in;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = IPPROTO_IP;
-    header->cmsg_type = IP_PKTINFO;
-    header->cmsg_len = CMSG_LEN(sizeof(in_pktinfo));
-    in_pktinfo info{};
-    info.ipi_ifindex = static_cast<int>(step.link.link.value);
-    std::memcpy(CMSG_DATA(header), &info, sizeof info);
-  } else {
-    in6.sin6_family = AF_INET6;
-    std::memcpy(&in6.sin6_addr, group.octets().data(), sizeof in6.sin6_addr);
-    in6.sin6_scope_id = step.link.link.value;
-    message.msg_name = &in6;
-    message.msg_namelen = sizeof in6;
-  }
-  if (::sendmsg(fd, &message, 0) >= 0) return {};
-  const int error = errno;
-  Error failure = os_error("sendmsg", error, describe(step.link.link));
+  const int error = step.link.family == Family::ipv4 ? send4(fd, bytes, group, step.link.link)
+                                                     : send6(fd, bytes, group, step.link.link);
+  if (error == 0) return {};
+  Error failure = os_error("send", error, describe(step.link.link));
   if (error == ENODEV || error == ENXIO) failure.code = ErrorCode::no_such_interface;
   return std::unexpected(std::move(failure));
 }
 
-Result<void> LinuxDiscoverySocket::read(Family family, std::size_t limit, SolicitationSink& sink) {
+Result<void> PosixDiscoverySocket::read(Family family, std::size_t limit, SolicitationSink& sink) {
   const int fd = descriptor(family);
   for (std::size_t count = 0; fd >= 0 && count < limit; ++count) {
     std::array<std::uint8_t, 512> buffer{};
@@ -203,8 +159,8 @@ Result<void> LinuxDiscoverySocket::read(Family family, std::size_t limit, Solici
     Ipv6Header header{.source = to_address(from.sin6_addr), .destination = {}, .hop_limit = -1};
     for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
          part = CMSG_NXTHDR(&message, part)) {
-      if (const auto info = payload_of<in_pktinfo>(*part, IPPROTO_IP, IP_PKTINFO)) {
-        link = IfIndex(static_cast<std::uint32_t>(info->ipi_ifindex));
+      if (const auto arrived = arrival4(*part)) {
+        link = *arrived;
       } else if (const auto info6 = payload_of<in6_pktinfo>(*part, IPPROTO_IPV6, IPV6_PKTINFO)) {
         link = IfIndex(info6->ipi6_ifindex);
         header.destination = to_address(info6->ipi6_addr);
@@ -223,7 +179,7 @@ Result<void> LinuxDiscoverySocket::read(Family family, std::size_t limit, Solici
 }  // namespace
 
 std::unique_ptr<DiscoverySocket> make_discovery_socket() {
-  return std::make_unique<LinuxDiscoverySocket>();
+  return std::make_unique<PosixDiscoverySocket>();
 }
 
 }  // namespace mcast::platform
