@@ -108,8 +108,11 @@ int serve(const DaemonOptions& options, platform::Readiness& readiness) {
 int run(const DaemonOptions& options) {
   if (!options.user.empty()) {
     // Known before anything is touched: a daemon that cannot start disturbs nothing.
-    if (const auto account = platform::find_account(options.user); !account) {
-      fmt::print(stderr, "{}: -p {}\n", options.program, account.error().message);
+    const auto account = platform::find_account(options.user);
+    const auto usable = account ? platform::check_account(*account)
+                                : Result<void>(std::unexpected(account.error()));
+    if (!usable) {
+      fmt::print(stderr, "{}: -p {}\n", options.program, usable.error().message);
       return kExitUsage;
     }
   }

@@ -48,7 +48,7 @@ std::string_view remedy_for(int error) {
     case EMFILE:
       return "; raise the limit of open files (ulimit -n, LimitNOFILE=)";
     case ENFILE:
-      return "; the host's limit of open files is reached (sysctl fs.file-max)";
+      return "; the host's limit of open files is reached (sysctl fs.file-max or kern.maxfiles)";
     default:
       return "";
   }

@@ -48,6 +48,9 @@ struct Account {
 /// Looks up "USER[:GROUP]", names or numbers; the group is the user's own unless given.
 [[nodiscard]] Result<Account> find_account(const std::string& user_and_group);
 
+/// Whether the system lets a process route multicast as this account. Some let only root do so.
+[[nodiscard]] Result<void> check_account(const Account& account);
+
 /// Becomes the account for good, and gives up every privilege but those that opening and using
 /// routing tables needs. Programs started later have none. Call it while there is one thread.
 [[nodiscard]] Result<void> drop_privileges(const Account& account);
@@ -92,7 +95,7 @@ class Readiness {
 [[nodiscard]] Result<Readiness> detach();
 
 /// From now on a large block of memory goes back to the system when it is freed. A reload needs all
-/// rules twice for a moment, and glibc would keep that: twice the memory for ever.
+/// rules twice for a moment, and some libraries (glibc) would keep that: twice the memory for ever.
 void give_back_freed_memory();
 
 }  // namespace mcast::platform

@@ -122,6 +122,10 @@ TEST_CASE("accounts are found by name and number, with and without a group") {
   CHECK_FALSE(platform::find_account(""));
 }
 
+TEST_CASE("every system lets root route multicast") {
+  CHECK(platform::check_account(*platform::find_account("root")));
+}
+
 TEST_CASE("dropped privileges do not come back, and the pid file can still be touched") {
   if (::geteuid() != 0) MCAST_SKIP("becoming another user needs root");
   const auto nobody = platform::find_account("nobody");
