@@ -15,6 +15,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <optional>
 
 #include "platform/posix/mroute_error.hpp"
 #include "platform/posix/socket_address.hpp"
@@ -47,7 +48,7 @@ int drop_option(const FlowKey& flow) {
 
 class LinuxMrouteKernel final : public SocketMrouteKernel {
  public:
-  LinuxMrouteKernel() : SocketMrouteKernel(linux_traits(), 0) {}
+  LinuxMrouteKernel() : SocketMrouteKernel(linux_traits(), std::nullopt) {}
 
   Result<bool> slot_is_bound(TableKey key, VifIndex slot) override;
   Result<FlowCounters> counters(TableKey key, const FlowKey& flow) override;

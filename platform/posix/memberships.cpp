@@ -72,14 +72,14 @@ Result<void> Memberships::join(const JoinGroup& what) {
 
 /// Asked before the kernel is, which may not survive a source too many.
 Result<void> Memberships::may_join(const JoinGroup& what, const std::vector<Place>& places) const {
-  if (!what.source || most_sources_ == 0) return {};
+  if (!what.source || !most_sources_) return {};
   std::size_t sources = 0;
   for (const Place& place : places) sources += place.any_source ? 0 : place.members;
-  if (sources < most_sources_) return {};
+  if (sources < *most_sources_) return {};
   return fail(ErrorCode::limit_reached,
               fmt::format("{}: the kernel takes {} sources of one group on one interface; join the "
                           "group without a source",
-                          describe(what), most_sources_));
+                          describe(what), *most_sources_));
 }
 
 Result<void> Memberships::join_at_known_place(const JoinGroup& what, std::vector<Place>& places,

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <vector>
@@ -27,7 +28,7 @@ class Memberships {
   /// With the most sources that the kernel takes of one group on one interface, of all sockets
   /// together, where running into that limit is not survived (FreeBSD). Sources that other programs
   /// have joined count too and are not known.
-  explicit Memberships(std::size_t most_sources) : most_sources_(most_sources) {}
+  explicit Memberships(std::optional<std::size_t> most_sources) : most_sources_(most_sources) {}
   Memberships(const Memberships&) = delete;
   Memberships& operator=(const Memberships&) = delete;
   ~Memberships();
@@ -91,7 +92,7 @@ class Memberships {
   /// Where the search for room begins. More than this on one socket makes its calls slow, as the
   /// kernel walks a list.
   std::array<Limits, 2> limits_{{{256, 64, {}}, {256, 64, {}}}};
-  std::size_t most_sources_ = 0;  ///< 0: as many as the kernel takes
+  std::optional<std::size_t> most_sources_;
   std::uint64_t changes_ = 0;
 };
 

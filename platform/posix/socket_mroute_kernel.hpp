@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,7 @@ class SocketMrouteKernel : public MrouteKernel {
   };
 
   /// The most sources as in Memberships.
-  SocketMrouteKernel(const KernelTraits& traits, std::size_t most_sources)
+  SocketMrouteKernel(const KernelTraits& traits, std::optional<std::size_t> most_sources)
       : traits_(traits), memberships_(most_sources) {}
 
   virtual Result<void> carry_out(const PutMfc& op) = 0;
