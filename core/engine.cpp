@@ -401,7 +401,7 @@ void Engine::link_changed(const Link& link) {
   if (!s.links.put(link)) return;
   for (const auto& [key, table] : s.tables) {
     if (renamed && s.traits.of(key.family).rename_is_departure) table->link_departed(link.index);
-    table->links_changed();
+    table->link_changed(link);
   }
   s.unsettled = true;
   s.memberships.link_changed(link.index);

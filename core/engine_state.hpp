@@ -182,11 +182,14 @@ struct Engine::State {
   void note_all_routers();
   void note_router_slot(const Op& op);
   [[nodiscard]] bool is_router_on(const Link& link, Family family) const;
-  [[nodiscard]] std::string missing_inbound(const InterfacePattern& iif,
-                                            const Domain& domain) const;
+  [[nodiscard]] std::string missing_inbound(const InterfacePattern& iif, const Domain& domain,
+                                            const Table* table) const;
   [[nodiscard]] std::optional<TableId> table_shown(const Rule& rule) const;
   [[nodiscard]] std::optional<TableId> table_shown(const JoinRule& rule) const;
-  [[nodiscard]] std::string missing(const InterfacePattern& pattern) const;
+  [[nodiscard]] std::string missing(const InterfacePattern& pattern, const Table* table) const;
+  [[nodiscard]] static std::string unusable(const Link& link, const Table& table);
+  /// What rules that mean the interface wait for; empty if it is all right.
+  [[nodiscard]] std::string waits_for(const Link& link) const;
   [[nodiscard]] std::pair<RuleState, std::string> state_of(std::uint32_t rule) const;
   [[nodiscard]] std::pair<RuleState, std::string> state_of(const JoinRule& rule) const;
 };

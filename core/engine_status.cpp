@@ -69,6 +69,13 @@ void Engine::State::note_link(const Link& link) {
   }
 }
 
+std::string Engine::State::waits_for(const Link& link) const {
+  for (const auto& [key, table] : tables) {
+    if (const std::string& why = table->why_waiting(link.index); !why.empty()) return why;
+  }
+  return {};
+}
+
 std::vector<InterfaceStatus> Engine::interfaces() const {
   const State& s = *state_;
   const auto bound_slot = [&](Family family, const Link& link) -> std::optional<VifIndex> {
@@ -87,35 +94,45 @@ std::vector<InterfaceStatus> Engine::interfaces() const {
                     .mif = bound_slot(Family::ipv6, link),
                     .up = link.up,
                     .note = s.oddity(link)});
+    if (rows.back().note.empty()) rows.back().note = s.waits_for(link);
   }
   return rows;
 }
 
 // --- Rules ---------------------------------------------------------------------------------------
 
-/// Why the pattern means no interface at the moment; empty if it does. A wildcard that matches
-/// nothing is no fault.
-std::string Engine::State::missing(const InterfacePattern& pattern) const {
+/// Why the pattern means no interface at the moment, as part of a table if one is given; empty if
+/// it does. A wildcard that matches nothing is no fault.
+std::string Engine::State::missing(const InterfacePattern& pattern, const Table* table) const {
   if (pattern.is_wildcard()) return {};
   const Link* link = links.find(pattern.stem());
   if (link == nullptr) return fmt::format("interface {} does not exist", pattern.stem());
   if (!links.counts(*link)) return fmt::format("interface {} is {}", link->name, oddity(*link));
-  return {};
+  return table == nullptr ? std::string() : unusable(*link, *table);
 }
 
-std::string Engine::State::missing_inbound(const InterfacePattern& iif,
-                                           const Domain& domain) const {
+std::string Engine::State::unusable(const Link& link, const Table& table) {
+  const std::string why = table.why_unusable(link);
+  return why.empty() ? why : fmt::format("interface {} {}", link.name, why);
+}
+
+std::string Engine::State::missing_inbound(const InterfacePattern& iif, const Domain& domain,
+                                           const Table* table) const {
   const bool in_vrf = domain.kind == Domain::Kind::vrf;
   if (!iif.is_wildcard()) {
-    if (std::string reason = missing(iif); !reason.empty() || !in_vrf) return reason;
+    if (std::string reason = missing(iif, table); !reason.empty() || !in_vrf) return reason;
     if (links.means(domain, iif, *links.find(iif.stem()))) return {};
     return fmt::format("interface {} is not in VRF {}", iif.stem(), domain.vrf);
   }
-  const bool any = std::ranges::any_of(links.all(), [&](const auto& entry) {
-    const Link& link = entry.second;
-    return links.counts(link) && (in_vrf ? links.means(domain, iif, link) : matches(iif, link));
-  });
-  if (any) return {};
+  std::string why;
+  for (const auto& [index, link] : links.all()) {
+    if (!links.counts(link)) continue;
+    if (in_vrf ? !links.means(domain, iif, link) : !matches(iif, link)) continue;
+    const std::string reason = table == nullptr ? std::string() : unusable(link, *table);
+    if (reason.empty()) return {};
+    if (why.empty()) why = reason;
+  }
+  if (!why.empty()) return why;
   return fmt::format("no interface{} matches {}", in_vrf ? " of VRF " + domain.vrf : "",
                      iif.to_string());
 }
@@ -133,7 +150,7 @@ std::pair<RuleState, std::string> Engine::State::state_of(std::uint32_t id) cons
   const PathUse& use = table.use_of_rule(id);
   if (!use.refused.empty()) return {RuleState::refused, use.refused};
   const Path& path = rules.path_of(id);
-  std::string reasons = missing_inbound(path.iif, path.domain);
+  std::string reasons = missing_inbound(path.iif, path.domain, &table);
   bool waiting = !reasons.empty();
   const auto add_reason = [&](const std::string& reason) {
     if (!reasons.empty() && !reason.empty()) reasons += ", ";
@@ -141,7 +158,7 @@ std::pair<RuleState, std::string> Engine::State::state_of(std::uint32_t id) cons
   };
   std::size_t absent = 0;
   for (const auto& oif : path.oifs) {
-    const std::string reason = missing(oif);
+    const std::string reason = missing(oif, &table);
     if (!reason.empty()) ++absent;
     add_reason(reason);
   }
@@ -159,9 +176,9 @@ std::pair<RuleState, std::string> Engine::State::state_of(const JoinRule& rule) 
     return {RuleState::refused,
             fmt::format("stands for more than {} joins", options.max_joins_per_rule)};
   }
-  std::string reason = missing(rule.iif);
+  std::string reason = missing(rule.iif, nullptr);
   if (reason.empty() && rule.domain.kind == Domain::Kind::vrf) {
-    reason = missing_inbound(rule.iif, rule.domain);
+    reason = missing_inbound(rule.iif, rule.domain, nullptr);
   }
   if (!reason.empty()) return {RuleState::waiting, std::move(reason)};
   for (const auto& [index, failure] : memberships.failures()) {

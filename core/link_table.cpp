@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 
 namespace mcast {
 
@@ -25,14 +26,43 @@ bool in_same_vrf(const Link& a, const Link& b) {
 
 bool LinkTable::put(const Link& link) {
   const auto [position, is_new] = links_.try_emplace(link.index, link);
-  if (is_new) return true;
-  if (position->second == link) return false;
-  position->second = link;
+  if (!is_new) {
+    if (position->second == link) return false;
+    forget_addresses(position->second);
+    position->second = link;
+  }
+  for (const Address& address : link.addresses) holders_.emplace(address, link.index);
   return true;
 }
 
 bool LinkTable::remove(IfIndex index) {
-  return links_.erase(index) != 0;
+  const auto position = links_.find(index);
+  if (position == links_.end()) return false;
+  forget_addresses(position->second);
+  links_.erase(position);
+  return true;
+}
+
+void LinkTable::forget_addresses(const Link& link) {
+  for (const Address& address : link.addresses) {
+    auto [at, end] = holders_.equal_range(address);
+    while (at != end) at = at->second == link.index ? holders_.erase(at) : std::next(at);
+  }
+}
+
+const Link* LinkTable::other_holder(const Address& address, IfIndex link) const {
+  const auto [first, end] = holders_.equal_range(address);
+  for (auto at = first; at != end; ++at) {
+    if (at->second != link) return find(at->second);
+  }
+  return nullptr;
+}
+
+std::optional<Address> LinkTable::own_address(const Link& link, Family family) const {
+  for (const Address& address : link.addresses) {
+    if (address.family() == family && other_holder(address, link.index) == nullptr) return address;
+  }
+  return std::nullopt;
 }
 
 const Link* LinkTable::find(IfIndex index) const {

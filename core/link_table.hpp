@@ -38,6 +38,10 @@ class LinkTable {
   [[nodiscard]] const Link* find(std::string_view name) const;
   /// By index.
   [[nodiscard]] const std::map<IfIndex, Link>& all() const { return links_; }
+  /// An address that no other interface has; none if there is no such one of the family.
+  [[nodiscard]] std::optional<Address> own_address(const Link& link, Family family) const;
+  /// Another interface that has the address; null if there is none.
+  [[nodiscard]] const Link* other_holder(const Address& address, IfIndex link) const;
 
   void set_rules(std::vector<InterfaceRule> rules) { rules_ = std::move(rules); }
   [[nodiscard]] const std::vector<InterfaceRule>& rules() const { return rules_; }
@@ -92,7 +96,11 @@ class LinkTable {
                            const Link& link) const;
 
  private:
+  void forget_addresses(const Link& link);
+
   std::map<IfIndex, Link> links_;
+  /// Who has each address: hardly ever more than one interface.
+  std::unordered_multimap<Address, IfIndex> holders_;
   std::vector<InterfaceRule> rules_;
   std::vector<TableRule> declared_;
   Allotment allotted_;

@@ -21,7 +21,9 @@ inline constexpr IfIndex kDangling{0xffffffff};
 
 /// One VIF or MIF: what the kernel holds in it and for whom it is meant.
 struct Slot {
-  IfIndex bound;   ///< acknowledged by the kernel; 0: nothing; or kDangling
+  IfIndex bound;  ///< acknowledged by the kernel; 0: nothing; or kDangling
+  /// By which of its addresses, where that is how an interface is named.
+  std::optional<Address> bound_by;
   IfIndex wanted;  ///< who is to have it; 0: nobody now
   /// The interface as last seen, while it is wanted and, if `reserved`, after it departed.
   Link holder;

@@ -93,13 +93,14 @@ class Table {
                                                      const InterfacePattern& iif) const;
 
   // --- Facts ---
-  void links_changed() { resolve_needed_ = true; }
+  void link_changed(const Link& link);
   /// The traffic of some interface goes to another table than before, or to another VRF.
   void domains_changed() { resolve_needed_ = rematch_needed_ = true; }
   void link_departed(IfIndex link);
   void links_current() {
     recent_puts_ = {};
     recent_native_puts_ = {};
+    recent_binds_.clear();
   }
   void slot_lost(VifIndex slot);
   void flow_in_doubt(const FlowKey& key);
@@ -132,6 +133,11 @@ class Table {
     return uses_[rules_[rule].path];
   }
   [[nodiscard]] TableStatus status() const;
+  /// Why the kernel cannot forward here from or to an interface that rules mean, as the rest of a
+  /// sentence about it; empty if it can.
+  [[nodiscard]] std::string why_unusable(const Link& link) const;
+  /// The same, of interfaces that rules of this table mean; as found when it last resolved.
+  [[nodiscard]] const std::string& why_waiting(IfIndex link) const;
   /// By number; unused ones are not `in_use`.
   [[nodiscard]] const std::vector<NativeGroup>& native_groups() const { return native_groups_; }
   /// Why a rule that is to be native is learned; empty if it is native or not to be.
@@ -180,7 +186,6 @@ class Table {
   [[nodiscard]] bool names_exactly(const Path& path, const Link& link) const;
   [[nodiscard]] bool mentions(std::uint32_t path, const Link& link) const;
   [[nodiscard]] bool claims(const SlotClaim& claim, const Link& link) const;
-  [[nodiscard]] bool eligible(const Link& link) const;
   void resolve_fanout(std::uint32_t fanout);
   [[nodiscard]] PathSet accepting_paths(const PathSet& paths, const Link& arrival) const;
   [[nodiscard]] std::vector<std::uint32_t> best_paths(const PathSet& paths,
@@ -189,6 +194,14 @@ class Table {
   [[nodiscard]] std::vector<std::uint32_t> paths_in_order() const;
   void report(std::string& remembered, std::string now, const std::string& what);
   [[nodiscard]] std::string slot_holders() const;
+
+  // table_binding.cpp
+  [[nodiscard]] bool eligible(const Link& link) const;
+  [[nodiscard]] bool is_bound(const Link& link) const;
+  [[nodiscard]] bool lacks_address(const Link& link) const;
+  [[nodiscard]] BindVif binding(VifIndex slot) const;
+  void note_binding(const BindVif& op);
+  void report_waiting(const std::set<IfIndex>& waiting);
 
   // table_native.cpp
   [[nodiscard]] std::uint32_t native_group(const Address& group) const;
@@ -248,7 +261,6 @@ class Table {
   [[nodiscard]] bool is_blocked(VifIndex slot);
   [[nodiscard]] MfcShape restricted(const MfcShape& shape) const;
   void plan_slots(Plan& plan, Milliseconds now);
-  [[nodiscard]] BindVif binding(VifIndex slot) const;
   void plan_dirty_flows(Plan& plan, std::size_t limit);
   bool note_stray(std::uint32_t flow, std::uint32_t wanted);
   void remember_lacking(const Flow& flow, const MfcShape& wanted);
@@ -275,6 +287,11 @@ class Table {
   std::bitset<kMaxSlots> handed_over_;
 
   SlotTable slots_;
+  /// Slots bound by an address since link events were last read to their end: an event that tells
+  /// of another interface with the address may be waiting still.
+  std::vector<VifIndex> recent_binds_;
+  /// Interfaces that rules mean and that cannot be bound, and why, as last told.
+  std::map<IfIndex, std::string> waiting_;
   FlowStore flows_;
   RefPool<MfcShape> shapes_;
   RefPool<PathSet> path_sets_;

@@ -45,7 +45,11 @@ void Table::lost(std::string why) {
 
 void Table::link_departed(IfIndex link) {
   resolve_needed_ = true;
-  const auto slot = slots_.depart(link, traits_.departure_unbinds);
+  waiting_.erase(link);
+  // The kernel may have bound another interface by the address; that one stays in the slot.
+  const bool in_doubt =
+      std::ranges::any_of(recent_binds_, [&](VifIndex slot) { return slots_[slot].bound == link; });
+  const auto slot = slots_.depart(link, traits_.departure_unbinds && !in_doubt);
   if (!slot) return;
   // Without the interface that a flow strayed to, its exact rules have it again.
   for (const std::uint32_t id : strays_) {
@@ -61,10 +65,14 @@ void Table::link_departed(IfIndex link) {
   native_slot_departed(*slot);
   if (!traits_.departure_drops_entries) return;
   for (std::uint32_t id = 0; id < flows_.bound(); ++id) {
-    const Flow& flow = flows_[id];
+    Flow& flow = flows_[id];
     if (flow.has(Flow::kFree) || flow.observed == kNone) continue;
     if (shapes_[flow.observed].parent != *slot) continue;
-    observe(id, kNone);
+    if (in_doubt) {
+      flow.set(Flow::kRewrite);
+    } else {
+      observe(id, kNone);
+    }
     mark_dirty(id);
   }
 }
@@ -235,19 +243,6 @@ void Table::plan_slots(Plan& plan, Milliseconds now) {
   for (const VifIndex slot : bind) {
     if (!is_blocked(slot)) plan.emplace_back(binding(slot));
   }
-}
-
-BindVif Table::binding(VifIndex index) const {
-  const Slot& slot = slots_[index];
-  BindVif op{.table = key_,
-             .slot = index,
-             .link = slot.wanted,
-             .threshold = links_.ttl_threshold(slot.holder, key_.id),
-             .address = std::nullopt};
-  for (const Address& address : slot.holder.addresses) {
-    if (address.family() == key_.family && !op.address) op.address = address;
-  }
-  return op;
 }
 
 void Table::plan_dirty_flows(Plan& plan, std::size_t limit) {
@@ -447,7 +442,7 @@ void Table::acknowledge(const BindVif& op, const Result<void>& outcome, Millisec
     if (stale && slot.bound.value == 0) slot.bound = kDangling;
     return fail_slot(slot, outcome.error(), now);
   }
-  slot.bound = op.link;
+  note_binding(op);
   slot.failures = 0;
   slot.error.clear();
   for (const std::uint32_t fanout : std::exchange(slot.lacking, {})) {

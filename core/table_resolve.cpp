@@ -83,13 +83,6 @@ bool Table::is_claimed() const {
   });
 }
 
-bool Table::eligible(const Link& link) const {
-  if (!links_.counts(link, key_.id) || link.index.value > traits_.max_ifindex) return false;
-  if (!traits_.bind_needs_address) return true;
-  return std::ranges::any_of(link.addresses,
-                             [&](const Address& a) { return a.family() == key_.family; });
-}
-
 void Table::report(std::string& remembered, std::string now, const std::string& what) {
   if (remembered == now) return;
   rematch_needed_ = true;  // a rule that yielded to a refused one may come to the fore
@@ -117,13 +110,19 @@ std::string Table::slot_holders() const {
 /// lines.
 std::vector<const Link*> Table::admit(const std::vector<std::uint32_t>& order) {
   std::vector<const Link*> admitted;
+  std::set<IfIndex> waiting;
   const auto is_admitted = [&](const Link* link) {
     return std::ranges::count(admitted, link) != 0;
   };
   const auto select = [&](const auto& wanted) {
     std::vector<const Link*> found;
     for (const auto& [index, link] : links_.all()) {
-      if (wanted(link) && eligible(link) && !is_admitted(&link)) found.push_back(&link);
+      if (is_admitted(&link) || !wanted(link)) continue;
+      if (eligible(link)) {
+        found.push_back(&link);
+      } else if (links_.counts(link, key_.id) && !why_unusable(link).empty()) {
+        waiting.insert(index);
+      }
     }
     return found;
   };
@@ -162,6 +161,7 @@ std::vector<const Link*> Table::admit(const std::vector<std::uint32_t>& order) {
       if (admitted.size() < slots_.size()) admitted.push_back(link);
     }
   }
+  report_waiting(waiting);
   return admitted;
 }
 

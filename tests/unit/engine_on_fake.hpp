@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <fmt/format.h>
+
 #include <array>
+#include <cstdlib>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/engine.hpp"
@@ -13,11 +17,23 @@
 
 namespace mcast::testing {
 
+/// The semantics that a run of the tests is about: each program with an engine runs once for every
+/// kernel, and cases without traits of their own are about any.
+[[nodiscard]] inline const KernelTraits& traits_under_test() {
+  static const KernelTraits traits = [] {
+    const char* name = std::getenv("MCAST_TRAITS");
+    return name != nullptr && std::string_view(name) == "freebsd" ? freebsd_traits()
+                                                                  : linux_traits();
+  }();
+  return traits;
+}
+
 /// An engine on a fake kernel with both default tables open; every change is followed by
 /// convergence.
 class EngineOnFake : private platform::LinkSink, private platform::UpcallSink {
  public:
-  explicit EngineOnFake(const KernelTraits& traits = linux_traits(), EngineOptions options = {})
+  explicit EngineOnFake(const KernelTraits& traits = traits_under_test(),
+                        EngineOptions options = {})
       : kernel(traits), engine(traits, with_default_tables(traits, options)) {
     for (const TableKey table : kernel.open_tables()) {
       static_cast<void>(kernel.adopt_table(kernel.open_table(table).value()));
@@ -46,8 +62,14 @@ class EngineOnFake : private platform::LinkSink, private platform::UpcallSink {
     engine.set_config(parse_text(text).config);
     return settle();
   }
+  /// With addresses of its own.
   Device add(const std::string& name, IfIndex index = {}) {
+    ++added_;
+    const auto octet = [&](unsigned shift) { return static_cast<std::uint8_t>(added_ >> shift); };
     Link link;
+    link.addresses = {
+        Address::from_v4(std::array<std::uint8_t, 4>{192, octet(16), octet(8), octet(0)}),
+        Address::parse(fmt::format("fe80::{:x}", added_)).value()};
     link.name = name;
     link.index = index;
     link.up = true;
@@ -100,6 +122,8 @@ class EngineOnFake : private platform::LinkSink, private platform::UpcallSink {
   void link_removed(IfIndex index) override { engine.link_removed(index); }
   void links_relearned(std::span<const Link> links) override { engine.links_relearned(links); }
   void upcall(const Upcall& upcall) override { engine.upcall(upcall, now); }
+
+  unsigned added_ = 0;
 };
 
 [[nodiscard]] inline FlowKey flow(const std::string& source, const std::string& group) {

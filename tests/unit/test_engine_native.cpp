@@ -20,7 +20,7 @@ FlowKey from_source(unsigned number) {
 
 /// eth0 to eth3.
 struct FourInterfaces : EngineOnFake {
-  explicit FourInterfaces(const KernelTraits& traits = linux_traits()) : EngineOnFake(traits) {
+  explicit FourInterfaces(const KernelTraits& traits = traits_under_test()) : EngineOnFake(traits) {
     for (unsigned i = 0; i < 4; ++i) device[i] = add(fmt::format("eth{}", i));
   }
   [[nodiscard]] Devices out_of(unsigned number, unsigned source = 1) const {

@@ -14,7 +14,7 @@ const std::string kRoute = "mroute from eth0 source 10.0.0.9 group 225.1.2.3 to 
 
 /// eth0 to eth3.
 struct FourInterfaces : EngineOnFake {
-  explicit FourInterfaces(const KernelTraits& traits = linux_traits()) : EngineOnFake(traits) {
+  explicit FourInterfaces(const KernelTraits& traits = traits_under_test()) : EngineOnFake(traits) {
     for (unsigned i = 0; i < 4; ++i) device[i] = add(fmt::format("eth{}", i));
   }
   std::array<Device, 4> device;
@@ -137,7 +137,7 @@ TEST_CASE("slots are numbered in the order of first use in the file") {
 }
 
 TEST_CASE("without enough slots a rule is refused whole, and earlier rules go on") {
-  KernelTraits traits = linux_traits();
+  KernelTraits traits = traits_under_test();
   traits.ipv4.slots = 3;
   FourInterfaces it(traits);
   it.configure(kRoute + "eth1\n" + kRoute + "eth2 eth3\n" +
@@ -198,7 +198,7 @@ TEST_CASE("a question about a slot that changes hands is answered, and leaves no
 }
 
 TEST_CASE("a flow whose rule was refused its slots is stopped until there are slots") {
-  KernelTraits traits = linux_traits();
+  KernelTraits traits = traits_under_test();
   traits.ipv4.slots = 2;
   FourInterfaces it(traits);
   it.configure("mroute from eth0 group 225.9.9.9 to eth1\n"
@@ -217,7 +217,7 @@ TEST_CASE("beyond the limit the least recently used stop filter goes first, and 
   EngineOptions few;
   few.max_stop_filters = 2;
   few.max_learned = 1;
-  EngineOnFake it(linux_traits(), few);
+  EngineOnFake it(traits_under_test(), few);
   const Device eth0 = it.add("eth0");
   it.add("eth1");
   it.configure("mroute from eth0 group 225.9.0.0/16 to eth1\n");
