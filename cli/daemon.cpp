@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "core/config.hpp"
+#include "core/unsupported.hpp"
 #include "platform/converge.hpp"
 
 namespace mcast::cli {
@@ -48,6 +49,17 @@ void tell_what_stays(const DaemonOptions& options) {
 Result<void> check_table(const std::optional<TableId>& table, const KernelTraits& traits) {
   const std::uint32_t most = std::min(traits.ipv4.max_table, traits.ipv6.max_table);
   if (!table || table->value <= most) return {};
+  if (most == 0) {
+    return fail(ErrorCode::usage,
+                fmt::format("-t {}: this kernel has one multicast routing table; leave -t out",
+                            table->value));
+  }
+  if (traits.table_choice == TableChoice::interface) {
+    return fail(ErrorCode::usage,
+                fmt::format("-t {}: no such routing table: this kernel has 0 to {}, one for each "
+                            "FIB",
+                            table->value, most));
+  }
   return fail(ErrorCode::usage,
               fmt::format("-t {}: no such routing table: this kernel has 1 to {} for IPv4 and 1 to "
                           "{} for IPv6, and one number serves both",
@@ -152,6 +164,13 @@ Result<void> Daemon::load_at_start() {
   if (!parsed.valid()) {
     return fail(ErrorCode::config,
                 fmt::format("{}: not started, the configuration has errors", options_.config_file));
+  }
+  const auto impossible = unsupported(parsed.config, platform_.kernel->traits());
+  log_diagnostics(impossible);
+  if (!impossible.empty()) {
+    return fail(ErrorCode::config,
+                fmt::format("{}: not started, this kernel cannot do what the configuration says",
+                            options_.config_file));
   }
   engine_->set_config(std::move(parsed.config));
   return {};
@@ -370,6 +389,10 @@ ipc::Outcome Daemon::reload() {
                                         .command = std::nullopt});
   };
   if (!parsed.valid()) return refused("");
+  const auto impossible = unsupported(parsed.config, platform_.kernel->traits());
+  log_diagnostics(impossible);
+  for (const Diagnostic& diagnostic : impossible) remarks.push_back(diagnostic.to_string());
+  if (!impossible.empty()) return refused(": this kernel cannot do what it says");
   // Changes of rules that have not been read yet count too.
   if (const auto learned = platform::learn_multicast_rules(*engine_, ports_); !learned) {
     spdlog::error("{}", learned.error().message);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/engine_state.hpp"
+#include "core/unsupported.hpp"
 
 namespace mcast {
 
@@ -19,7 +20,7 @@ Engine::State::State(const KernelTraits& kernel_traits, const EngineOptions& eng
       memberships(links, notices, {engine_options.max_joins_per_rule, engine_options.max_joined}),
       multicast_rules(notices),
       allocator(std::min(kernel_traits.ipv4.slots, kernel_traits.ipv6.slots)) {
-  links.set_default_tables(options.default_ipv4, options.default_ipv6);
+  links.set_tables(traits.table_choice, options.default_ipv4, options.default_ipv6);
   for (const Family family : {Family::ipv4, Family::ipv6}) table(default_table(family));
 }
 
@@ -227,6 +228,7 @@ void Engine::set_config(Config config) {
 Result<void> Engine::add_route(const RouteWords& words) {
   State& s = *state_;
   s.settle();
+  TRY(check_supported(words.path.domain, s.traits));
   TRY(s.check_vrf(words.path.domain));
   TRY(s.check_known(words.path.iif));
   for (const auto& oif : words.path.oifs) TRY(s.check_known(oif));
@@ -293,6 +295,7 @@ Result<void> Engine::remove_route(const RouteWords& words) {
 
 Result<void> Engine::join(const JoinWords& words) {
   State& s = *state_;
+  TRY(check_supported(words.domain, s.traits));
   TRY(s.check_vrf(words.domain));
   TRY(s.check_known(words.iif));
   const JoinRule rule{words.iif, words.source, words.group, Location{}, false, words.domain};

@@ -68,7 +68,7 @@ void Engine::State::settle() {
 void Engine::State::find_places(const std::map<IfIndex, Routing>& before) {
   const auto vrfs_of = [](const std::map<IfIndex, Routing>& all) {
     auto vrfs = all;
-    std::erase_if(vrfs, [](const auto& entry) { return entry.second.own_table == kNoTable; });
+    std::erase_if(vrfs, [](const auto& entry) { return entry.second.own_table == TableId(); });
     return vrfs;
   };
   // A VRF's name and table decide about lines for it, although its members stay as they are.
@@ -185,6 +185,7 @@ bool Engine::State::allot_tables() {
 /// Without an interface its rule is there in advance, so that its first packet finds it.
 std::set<MulticastRule> Engine::State::wanted_multicast_rules(const LinkTable& facts) const {
   std::set<MulticastRule> wanted;
+  if (traits.table_choice != TableChoice::rules) return wanted;
   const auto add = [&](const std::string& interface, TableId id) {
     for (const Family family : kFamilies) {
       const TableKey key{family, id};

@@ -128,6 +128,7 @@ std::string Engine::State::missing_inbound(const InterfacePattern& iif, const Do
   for (const auto& [index, link] : links.all()) {
     if (!links.counts(link)) continue;
     if (in_vrf ? !links.means(domain, iif, link) : !matches(iif, link)) continue;
+    if (table != nullptr && !links.may_be_in(link, table->key())) continue;
     const std::string reason = table == nullptr ? std::string() : unusable(link, *table);
     if (reason.empty()) return {};
     if (why.empty()) why = reason;

@@ -7,7 +7,8 @@
 
 namespace mcast {
 
-void LinkTable::set_default_tables(TableId ipv4, TableId ipv6) {
+void LinkTable::set_tables(TableChoice choice, TableId ipv4, TableId ipv6) {
+  choice_ = choice;
   default_ipv4_ = ipv4;
   default_ipv6_ = ipv6;
 }
@@ -38,6 +39,8 @@ TableId LinkTable::claiming_table(const Link& link) const {
 }
 
 TableId LinkTable::traffic_table(const Link& link, Family family) const {
+  if (choice_ == TableChoice::interface) return link.fib;
+  if (choice_ == TableChoice::single) return default_table(family);
   if (const TableId claimed = claiming_table(link); claimed != kNoTable) return claimed;
   if (const Link* vrf = vrf_of(link)) return vrf->vrf_table;
   if (const auto allotted = allotted_.find(link.name); allotted != allotted_.end()) {
@@ -61,6 +64,7 @@ bool is_vrf(const Link& link) {
 }  // namespace
 
 TableId LinkTable::traffic_table_of_absent(std::string_view name, Family family) const {
+  if (choice_ != TableChoice::rules) return default_table(family);
   return traffic_table(absent_link(name), family);
 }
 
@@ -91,6 +95,16 @@ bool LinkTable::has_vrfs() const {
 }
 
 bool LinkTable::has_one_table() const {
+  switch (choice_) {
+    case TableChoice::single:
+      return true;
+    case TableChoice::interface:
+      return std::ranges::all_of(links_, [&](const auto& entry) {
+        return entry.second.fib == default_ipv4_ && entry.second.fib == default_ipv6_;
+      });
+    case TableChoice::rules:
+      break;
+  }
   return declared_.empty() && allotted_.empty() && !has_vrfs();
 }
 
@@ -102,7 +116,7 @@ bool LinkTable::is_chosen(TableId table) const {
 }
 
 bool LinkTable::accepts(const Path& path, const Link& arrival, TableKey table) const {
-  if (!matches(path.iif, arrival)) return false;
+  if (!matches(path.iif, arrival) || !may_be_in(arrival, table)) return false;
   switch (path.domain.kind) {
     case Domain::Kind::vrf: {
       const Link* vrf = vrf_of(arrival);

@@ -11,6 +11,7 @@
 #include "core/config.hpp"
 #include "core/interface_pattern.hpp"
 #include "core/link.hpp"
+#include "core/traits.hpp"
 
 namespace mcast {
 
@@ -59,8 +60,8 @@ class LinkTable {
   }
 
   // --- Routing tables (link_domains.cpp) ---
-  /// Where traffic goes that nothing sends elsewhere.
-  void set_default_tables(TableId ipv4, TableId ipv6);
+  /// What decides about the table of a packet, and where those go that nothing sends elsewhere.
+  void set_tables(TableChoice choice, TableId ipv4, TableId ipv6);
   void declare_tables(std::vector<TableRule> tables);
   [[nodiscard]] const std::vector<TableRule>& declared_tables() const { return declared_; }
   /// The tables of `tables auto` by name of interface; kNoTable where there was no room.
@@ -86,6 +87,10 @@ class LinkTable {
   [[nodiscard]] bool has_vrfs() const;
   /// Whether all traffic goes to the default tables.
   [[nodiscard]] bool has_one_table() const;
+  /// Whether the kernel lets the interface be part of the table.
+  [[nodiscard]] bool may_be_in(const Link& link, TableKey table) const {
+    return choice_ != TableChoice::interface || traffic_table(link, table.family) == table.id;
+  }
   /// Whether something known here sends the traffic of some interfaces to this table.
   [[nodiscard]] bool is_chosen(TableId table) const;
 
@@ -104,6 +109,7 @@ class LinkTable {
   std::vector<InterfaceRule> rules_;
   std::vector<TableRule> declared_;
   Allotment allotted_;
+  TableChoice choice_ = TableChoice::rules;
   TableId default_ipv4_;
   TableId default_ipv6_;
   /// Answers of claiming_table: many interfaces may be declared, and each is asked about often.

@@ -21,10 +21,14 @@ bool Table::lacks_address(const Link& link) const {
 
 bool Table::eligible(const Link& link) const {
   return links_.counts(link, key_.id) && link.index.value <= traits_.max_ifindex &&
-         !lacks_address(link);
+         links_.may_be_in(link, key_) && !lacks_address(link);
 }
 
 std::string Table::why_unusable(const Link& link) const {
+  if (!links_.may_be_in(link, key_)) {
+    return fmt::format("is in FIB {}: what is routed by table {} stays among interfaces of FIB {}",
+                       link.fib.value, key_.id.value, key_.id.value);
+  }
   if (!lacks_address(link)) return {};
   const std::string_view family = to_string(key_.family);
   for (const Address& address : link.addresses) {

@@ -47,8 +47,9 @@ bool Table::names_exactly(const Path& path, const Link& link) const {
   const auto names = [&](const InterfacePattern& p) {
     return !p.is_wildcard() && matches(p, link);
   };
-  return (!path.iif.is_wildcard() && links_.accepts(path, link, key_)) ||
-         std::ranges::any_of(path.oifs, names);
+  // One that cannot be here is told of all the same.
+  const bool takes = links_.accepts(path, link, key_) || !links_.may_be_in(link, key_);
+  return (takes && names(path.iif)) || std::ranges::any_of(path.oifs, names);
 }
 
 /// The same, by whatever pattern. A wildcard for outbound interfaces stays within the VRFs that the
@@ -57,7 +58,7 @@ bool Table::mentions(std::uint32_t path_id, const Link& link) const {
   const Path& path = rules_.paths[path_id];
   if (names_exactly(path, link) || links_.accepts(path, link, key_)) return true;
   const auto means = [&](const InterfacePattern& p) { return matches(p, link); };
-  if (std::ranges::none_of(path.oifs, means)) return false;
+  if (!links_.may_be_in(link, key_) || std::ranges::none_of(path.oifs, means)) return false;
   if (!has_vrfs_) return true;
   const IfIndex vrf = link.master_is_vrf ? link.master : IfIndex();
   const Link* own = links_.find_vrf(key_.id);
@@ -69,6 +70,7 @@ bool Table::mentions(std::uint32_t path_id, const Link& link) const {
 
 /// Whether a phyint or mgroup line asks for a slot here for the interface.
 bool Table::claims(const SlotClaim& claim, const Link& link) const {
+  if (!links_.may_be_in(link, key_)) return false;
   if (claim.domain.kind == Domain::Kind::table) {
     return claim.domain.table == key_.id && matches(claim.pattern, link);
   }
