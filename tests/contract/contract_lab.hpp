@@ -47,8 +47,17 @@ struct Lab {
   }
 
   platform::MrouteKernel& kernel() { return under_test->kernel(); }
+  [[nodiscard]] const FamilyTraits& traits() { return kernel().traits().of(table.family); }
+  /// The step by which an interface takes a slot, of the default table if not another is named.
+  [[nodiscard]] BindVif bind_step(unsigned number, const std::string& name) {
+    BindVif step{table, slot(number), under_test->index_of(name), 1, {}};
+    if (traits().bind_needs_address) {
+      step.address = under_test->router_address(name, table.family);
+    }
+    return step;
+  }
   Result<void> bind(unsigned number, const std::string& name) {
-    return kernel().apply(BindVif{table, slot(number), under_test->index_of(name), 1, {}});
+    return kernel().apply(bind_step(number, name));
   }
   Result<void> unbind(unsigned number) { return kernel().apply(UnbindVif{table, slot(number)}); }
   [[nodiscard]] FlowKey flow(const std::string& from = "a") const {

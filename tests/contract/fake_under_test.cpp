@@ -4,7 +4,7 @@
 #include <map>
 #include <stdexcept>
 
-#include "tests/contract/kernel_under_test.hpp"
+#include "tests/contract/fake_under_test.hpp"
 #include "tests/fake/fake_kernel.hpp"
 
 namespace mcast::testing {
@@ -12,6 +12,8 @@ namespace {
 
 class FakeUnderTest final : public KernelUnderTest {
  public:
+  explicit FakeUnderTest(const KernelTraits& traits) : kernel_(traits) {}
+
   platform::TableKeeper& keeper() override { return kernel_; }
   platform::MrouteKernel& kernel() override { return kernel_; }
   platform::LinkSource& links() override { return kernel_; }
@@ -30,11 +32,12 @@ class FakeUnderTest final : public KernelUnderTest {
   }
 
   void add_link(const std::string& name) override {
+    numbers_[name] = ++made_;
     Link link;
     link.name = name;
     link.up = link.multicast = true;
+    link.addresses = router_addresses(name);
     kernel_.add_link(link);
-    numbers_[name] = ++made_;
   }
   void remove_link(const std::string& name) override {
     kernel_.remove_link(index_of(name));
@@ -48,11 +51,45 @@ class FakeUnderTest final : public KernelUnderTest {
   IfIndex index_of(const std::string& name) const override {
     return kernel_.find_link(name)->link.index;
   }
+  void set_up(const std::string& name, bool up) override {
+    kernel_.change_link(index_of(name), [&](Link& link) { link.up = up; });
+  }
+  void lend_link(const std::string& name) override {
+    lent_[name] = kernel_.find_link(name)->device;
+    kernel_.lend_link(index_of(name));
+  }
+  void return_link(const std::string& name) override {
+    kernel_.return_link(lent_.at(name));
+    lent_.erase(name);
+    kernel_.change_link(index_of(name), [&](Link& link) {
+      link.up = true;
+      link.addresses = router_addresses(name);
+    });
+  }
+
+  Address router_address(const std::string& name, Family family) const override {
+    return address_of(name, family, 1);
+  }
+  void remove_address(const std::string& name, Family family) override {
+    kernel_.change_link(index_of(name), [&](Link& link) {
+      std::erase(link.addresses, router_address(name, family));
+    });
+  }
+  void add_address(const std::string& name, Family family) override {
+    kernel_.change_link(index_of(name), [&](Link& link) {
+      link.addresses.push_back(router_address(name, family));
+    });
+  }
+  void overflow_events() override {
+    Link passing;
+    passing.name = "passing";
+    kernel_.add_link(passing);
+    kernel_.remove_link(index_of("passing"));
+    kernel_.lose_events();
+  }
 
   Address host_address(const std::string& name, Family family) const override {
-    const unsigned number = numbers_.at(name);
-    return *Address::parse(family == Family::ipv4 ? fmt::format("10.{}.0.2", number)
-                                                  : fmt::format("fd00:{}::2", number));
+    return address_of(name, family, 2);
   }
   std::set<std::string> send(const std::string& from, const Address& group) override {
     kernel_.send(kernel_.find_link(from)->device, {host_address(from, group.family()), group});
@@ -68,15 +105,26 @@ class FakeUnderTest final : public KernelUnderTest {
   }
 
  private:
-  FakeKernel kernel_{linux_traits()};
+  /// Of the network behind the interface.
+  [[nodiscard]] Address address_of(const std::string& name, Family family, unsigned host) const {
+    const unsigned number = numbers_.at(name);
+    return *Address::parse(family == Family::ipv4 ? fmt::format("10.{}.0.{}", number, host)
+                                                  : fmt::format("fd00:{}::{}", number, host));
+  }
+  [[nodiscard]] std::vector<Address> router_addresses(const std::string& name) const {
+    return {router_address(name, Family::ipv4), router_address(name, Family::ipv6)};
+  }
+
+  FakeKernel kernel_;
   std::map<std::string, unsigned> numbers_;
+  std::map<std::string, Device> lent_;
   unsigned made_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<KernelUnderTest> make_kernel_under_test() {
-  return std::make_unique<FakeUnderTest>();
+std::unique_ptr<KernelUnderTest> make_fake_under_test(const KernelTraits& traits) {
+  return std::make_unique<FakeUnderTest>(traits);
 }
 
 }  // namespace mcast::testing

@@ -21,6 +21,7 @@ class KernelUnderTest {
   virtual platform::TableKeeper& keeper() = 0;
   virtual platform::MrouteKernel& kernel() = 0;
   virtual platform::LinkSource& links() = 0;
+  /// To be asked for only where traits say that rules choose tables.
   virtual platform::MulticastRuleSocket& rules() = 0;
   /// Waits until the link source has something to read.
   virtual void await_event() = 0;
@@ -32,12 +33,28 @@ class KernelUnderTest {
   /// Reads changes of rules until the rule socket has told of one by somebody else.
   virtual void await_rule_change() = 0;
 
-  /// A new interface, up and able to pass packets, with a host behind it.
+  /// A new interface, up, with an address of each family and able to pass packets, and a host
+  /// behind it.
   virtual void add_link(const std::string& name) = 0;
   /// The host behind it is gone with it.
   virtual void remove_link(const std::string& name) = 0;
   virtual void rename_link(const std::string& name, const std::string& to) = 0;
   [[nodiscard]] virtual IfIndex index_of(const std::string& name) const = 0;
+  virtual void set_up(const std::string& name, bool up) = 0;
+  /// Another network namespace or jail gets the interface, which loses its addresses by that.
+  virtual void lend_link(const std::string& name) = 0;
+  /// It comes back, under the name it had, and is then as add_link makes them.
+  virtual void return_link(const std::string& name) = 0;
+
+  /// The address that the interface itself has, or would have.
+  [[nodiscard]] virtual Address router_address(const std::string& name, Family family) const = 0;
+  /// Takes that address away from it, or gives it back.
+  virtual void remove_address(const std::string& name, Family family) = 0;
+  virtual void add_address(const std::string& name, Family family) = 0;
+
+  /// Lets so much happen, unread, that the link source has no room for all of it. Interfaces are as
+  /// before when it returns.
+  virtual void overflow_events() = 0;
 
   /// The address of the host behind the interface.
   [[nodiscard]] virtual Address host_address(const std::string& name, Family family) const = 0;

@@ -26,7 +26,9 @@ struct RuleLab : Lab {
   void open(std::uint32_t id, const std::string& from, const std::string& to) {
     REQUIRE(kernel().adopt_table(under_test->keeper().open_table(key(id)).value()));
     const auto bind_there = [&](unsigned number, const std::string& name) {
-      REQUIRE(kernel().apply(BindVif{key(id), slot(number), under_test->index_of(name), 1, {}}));
+      BindVif step = bind_step(number, name);
+      step.table = key(id);
+      REQUIRE(kernel().apply(step));
     };
     bind_there(0, from);
     bind_there(1, to);

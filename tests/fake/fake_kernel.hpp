@@ -40,6 +40,11 @@ class FakeKernel final : public platform::MrouteKernel,
   Device add_link(Link link);
   void remove_link(IfIndex index);
   void rename_link(IfIndex index, const std::string& name);
+  /// Another network namespace or jail gets it: it is gone from here, and keeps nothing of its
+  /// addresses.
+  void lend_link(IfIndex index);
+  /// It comes back as the device it was, with the name and the index it had, and down.
+  void return_link(Device device);
   /// Changes anything but index and name.
   void change_link(IfIndex index, const std::function<void(Link&)>& edit);
 
@@ -226,6 +231,7 @@ class FakeKernel final : public platform::MrouteKernel,
 
   KernelTraits traits_;
   std::map<IfIndex, Present> links_;
+  std::map<Device, Link> lent_;
   std::uint32_t next_index_ = 1;
   std::uint32_t next_device_ = 1;
   std::deque<Event> events_;

@@ -31,6 +31,21 @@ void FakeKernel::remove_link(IfIndex index) {
   links_.erase(position);
 }
 
+void FakeKernel::lend_link(IfIndex index) {
+  Present lent = links_.at(index);
+  remove_link(index);
+  lent.link.up = false;
+  lent.link.addresses.clear();
+  lent_.insert_or_assign(lent.device, std::move(lent.link));
+}
+
+void FakeKernel::return_link(Device device) {
+  auto lent = lent_.extract(device);
+  Link& link = lent.mapped();
+  events_.emplace_back(link);
+  links_.insert_or_assign(link.index, Present{std::move(link), device});
+}
+
 void FakeKernel::rename_link(IfIndex index, const std::string& name) {
   Present& present = links_.at(index);
   present.link.name = name;

@@ -16,6 +16,7 @@
 #include "platform/linux/mroute_kernel.hpp"
 #include "platform/linux/table_keeper.hpp"
 #include "tests/contract/kernel_under_test.hpp"
+#include "tests/contract/linux/rtnetlink_request.hpp"
 #include "tests/support/multicast_rules.hpp"
 #include "tests/support/net_namespace.hpp"
 #include "tests/support/traffic.hpp"
@@ -27,6 +28,11 @@ namespace {
 constexpr const char* kMarker4 = "224.0.0.199";
 constexpr const char* kMarker6 = "ff02::9999";
 
+/// Enough for what a case does to interfaces, and more events than that holds.
+constexpr int kReceiveBuffer = 256 << 10;
+constexpr unsigned kManyEvents = 1000;
+constexpr unsigned kQueueLength = 1000;
+
 /// With all on one processor, packets are handled in the order in which they were sent: once a
 /// packet sent later has arrived at the other end of a cable, an earlier one has too.
 void stay_on_one_processor() {
@@ -36,17 +42,34 @@ void stay_on_one_processor() {
   ::sched_setaffinity(0, sizeof one, &one);
 }
 
+/// The network behind an interface.
+std::string address_of(unsigned network, Family family, unsigned host) {
+  return family == Family::ipv4 ? fmt::format("10.{}.0.{}", network, host)
+                                : fmt::format("fd00:{}::{}", network, host);
+}
+
+std::string with_length(const std::string& address, Family family) {
+  return address + (family == Family::ipv4 ? "/24" : "/64");
+}
+
 /// A cable from an interface of the router to a host.
 class Cable {
  public:
-  Cable(NetNamespace& router, const std::string& name, unsigned number)
-      : v4_(fmt::format("10.{}.0.2", number)), v6_(fmt::format("fd00:{}::2", number)) {
+  Cable(NetNamespace& router, const std::string& name, unsigned number) : number_(number) {
     router.add_veth(name, host_, "lan");
-    router.add_address(name, fmt::format("10.{}.0.1/24", number));
-    router.add_address(name, fmt::format("fd00:{}::1/64", number));
-    host_.add_address("lan", v4_ + "/24");
-    host_.add_address("lan", v6_ + "/64");
-    // A new interface takes its time to have a carrier and IPv6.
+    for (const Family family : {Family::ipv4, Family::ipv6}) {
+      host_.add_address("lan", with_length(address(family), family));
+    }
+    plug(router, name);
+  }
+
+  /// The router's end is there, and up.
+  void plug(NetNamespace& router, const std::string& name) {
+    for (const Family family : {Family::ipv4, Family::ipv6}) add_address(router, name, family);
+    await_passage(router, name);
+  }
+  /// A new interface takes its time to have a carrier and IPv6, and so does one that was down.
+  void await_passage(NetNamespace& router, const std::string& name) {
     for (const char* marker : {kMarker4, kMarker6}) {
       up_ = std::make_unique<Way>(host_, "lan", router, name, marker);
       down_ = std::make_unique<Way>(router, name, host_, "lan", marker);
@@ -55,14 +78,31 @@ class Cable {
       if (!passes) throw std::runtime_error(name + " does not pass packets");
     }
   }
+  /// The router's end is down or gone: nothing passes.
+  void cut() {
+    up_.reset();
+    down_.reset();
+  }
+  [[nodiscard]] bool passes() const { return up_ != nullptr; }
 
   /// Waits until what was sent before has been handled.
-  void await_upstream() { up_->wait(); }
-  void await_downstream() { down_->wait(); }
+  void await_upstream() {
+    if (passes()) up_->wait();
+  }
+  void await_downstream() {
+    if (passes()) down_->wait();
+  }
 
   [[nodiscard]] NetNamespace& host() { return host_; }
-  [[nodiscard]] const std::string& address(Family family) const {
-    return family == Family::ipv4 ? v4_ : v6_;
+  [[nodiscard]] std::string address(Family family) const { return address_of(number_, family, 2); }
+  [[nodiscard]] std::string router_address(Family family) const {
+    return address_of(number_, family, 1);
+  }
+  void add_address(NetNamespace& router, const std::string& name, Family family) const {
+    router.add_address(name, with_length(router_address(family), family));
+  }
+  void remove_address(NetNamespace& router, const std::string& name, Family family) const {
+    router.remove_address(name, with_length(router_address(family), family));
   }
   /// Stays, so that packets which come later are seen too.
   MulticastReceiver& receiver(const std::string& group) {
@@ -85,8 +125,7 @@ class Cable {
     MulticastReceiver receiver;
   };
 
-  std::string v4_;
-  std::string v6_;
+  unsigned number_;
   NetNamespace host_;
   std::unique_ptr<Way> up_;
   std::unique_ptr<Way> down_;
@@ -110,7 +149,8 @@ class RealUnderTest final : public KernelUnderTest,
  public:
   RealUnderTest() {
     stay_on_one_processor();
-    links_ = net_.run([] { return netlink::open_link_source(); }).value();
+    links_ = net_.run([] { return netlink::open_link_source({.receive_buffer = kReceiveBuffer}); })
+                 .value();
     rules_ = net_.run([] { return netlink::open_multicast_rule_socket(platform::is_table_held); })
                  .value();
   }
@@ -120,9 +160,9 @@ class RealUnderTest final : public KernelUnderTest,
   platform::LinkSource& links() override { return *links_; }
   void await_event() override {
     pollfd waiting{links_->descriptor(), POLLIN, 0};
-    if (::poll(&waiting, 1, static_cast<int>(kPatience.count())) != 1) {
-      throw std::runtime_error("no event came");
-    }
+    const Milliseconds retry = links_->retry_in();
+    const auto patience = static_cast<int>(retry < 0 ? kPatience.count() : retry);
+    if (::poll(&waiting, 1, patience) != 1 && retry < 0) throw std::runtime_error("no event came");
   }
 
   platform::MulticastRuleSocket& rules() override { return *this; }
@@ -158,6 +198,38 @@ class RealUnderTest final : public KernelUnderTest,
     forget_senders(name);
   }
   IfIndex index_of(const std::string& name) const override { return IfIndex(net_.index_of(name)); }
+  void set_up(const std::string& name, bool up) override {
+    Cable& cable = *cables_.at(name);
+    if (!up) {
+      net_.set_down(name);
+      return cable.cut();
+    }
+    net_.set_up(name);
+    // It has lost its IPv6 addresses (net.ipv6.conf.*.keep_addr_on_down).
+    cable.add_address(net_, name, Family::ipv6);
+    cable.await_passage(net_, name);
+  }
+  void lend_link(const std::string& name) override {
+    cables_.at(name)->cut();
+    net_.move_link(name, elsewhere_);
+  }
+  void return_link(const std::string& name) override {
+    elsewhere_.move_link(name, net_);
+    cables_.at(name)->plug(net_, name);
+  }
+
+  Address router_address(const std::string& name, Family family) const override {
+    return *Address::parse(cables_.at(name)->router_address(family));
+  }
+  void remove_address(const std::string& name, Family family) override {
+    cables_.at(name)->remove_address(net_, name, family);
+  }
+  void add_address(const std::string& name, Family family) override {
+    cables_.at(name)->add_address(net_, name, family);
+  }
+  void overflow_events() override {
+    for (unsigned i = 0; i < kManyEvents; ++i) set_queue_length(net_, "lo", kQueueLength + i % 2);
+  }
 
   Address host_address(const std::string& name, Family family) const override {
     return *Address::parse(cables_.at(name)->address(family));
@@ -234,6 +306,7 @@ class RealUnderTest final : public KernelUnderTest,
   }
 
   NetNamespace net_;
+  NetNamespace elsewhere_;
   std::unique_ptr<platform::TableKeeper> keeper_ = platform::make_table_keeper();
   std::unique_ptr<platform::MrouteKernel> kernel_ = platform::make_mroute_kernel();
   std::unique_ptr<platform::LinkSource> links_;
