@@ -27,10 +27,13 @@ KernelTraits freebsd_traits(std::uint32_t tables) {
   traits.ipv4.departure_drops_entries = true;
   traits.ipv4.rename_is_departure = true;
   traits.ipv4.update_clears_outputs = false;
+  // ip_mdq() asks for no interface, and ip_output() without one asks the routing table.
+  traits.ipv4.unbound_output = UnboundOutput::routed;
   traits.ipv4.rebind_is_safe = false;
   traits.ipv4.native_any_source = false;
   // netinet6/ip6_mroute.c: knows no departure, takes a 16-bit ifindex, an update replaces the whole
-  // output set.
+  // output set, bound or not, and phyint_send() takes the MTU of a null interface.
+  traits.ipv6.unbound_output = UnboundOutput::fatal;
   traits.ipv6.slots = 64;
   traits.ipv6.departure_unbinds = false;
   traits.ipv6.ttl_thresholds = false;

@@ -15,6 +15,13 @@ enum class TableChoice : std::uint8_t {
   single,     ///< there is one table
 };
 
+/// What the kernel does with an output of an entry whose slot is not bound.
+enum class UnboundOutput : std::uint8_t {
+  skipped,  ///< nothing; and putting an entry leaves it out for good
+  routed,   ///< sends by the unicast routing table, a default route included
+  fatal,    ///< uses the interface that is missing
+};
+
 /// How one family of a kernel's multicast routing behaves where kernels differ. The planner reads
 /// these, the fake kernel obeys them; nothing else tells one system from another.
 struct FamilyTraits {
@@ -34,6 +41,8 @@ struct FamilyTraits {
   /// Updating an entry clears outputs whose slot is not bound (Linux). Where it does not (FreeBSD
   /// IPv4: outputs above the highest slot in use stay), entries are dropped and put anew.
   bool update_clears_outputs = true;
+  /// Where it is not `skipped`, a put keeps such outputs, and they work once the slot is bound.
+  UnboundOutput unbound_output = UnboundOutput::skipped;
   /// Binding a slot already in use is refused harmlessly; on FreeBSD IPv4 it frees the interface.
   bool rebind_is_safe = true;
   /// Forwarding honours per-output TTL thresholds (IPv4 everywhere, IPv6 nowhere).

@@ -8,17 +8,10 @@
 
 namespace mcast::testing {
 
-namespace {
-
-/// ipmr.c, ip6mr.c: MRT_TABLE refuses larger ids.
-constexpr std::uint32_t kTableLimitIpv4 = 1'000'000'000;
-constexpr std::uint32_t kTableLimitIpv6 = 100'000'000;
-
-}  // namespace
-
 Result<platform::TableSocket> FakeKernel::open_table(TableKey table) {
-  const auto limit = table.family == Family::ipv4 ? kTableLimitIpv4 : kTableLimitIpv6;
-  if (table.id.value >= limit) return fail(ErrorCode::invalid_argument, "table id out of range");
+  if (table.id.value > traits_of(table).max_table) {
+    return fail(ErrorCode::invalid_argument, "table id out of range");
+  }
   if (foreign_.contains(table) || handed_out_.contains(table)) {
     return fail(ErrorCode::table_in_use,
                 fmt::format("{} table {} is in use", to_string(table.family), table.id.value));
@@ -69,6 +62,7 @@ Result<void> FakeKernel::carry_out(const PutMfc& op) {
   if (op.shape.parent.value >= traits_of(op.table).slots) {
     return fail(ErrorCode::no_slots, "the parent is beyond the last slot");
   }
+  check_outputs(table, op);
   bool is_new = false;
   Entry& entry = *TRY(entry_to_put(table, op, is_new));
   entry.parent = op.shape.parent;
@@ -105,18 +99,39 @@ Result<FakeKernel::Entry*> FakeKernel::entry_to_put(Table& table, const PutMfc& 
 void FakeKernel::write_outputs(const Table& table, TableKey key, const MfcShape& shape,
                                Entry& entry) const {
   const FamilyTraits& traits = traits_of(key);
-  std::size_t in_use = 0;
-  for (std::size_t i = 0; i < traits.slots; ++i) {
-    if (table.vifs[i]) in_use = i + 1;
-  }
+  const std::size_t in_use = slots_in_use(table);
   for (std::size_t i = 0; i < kMaxSlots; ++i) {
-    if (traits.update_clears_outputs) {
-      // FreeBSD IPv6 copies the whole set; Linux leaves out what is not bound.
-      const bool kept = table.vifs[i].has_value() || !traits.departure_unbinds;
-      entry.ttls[i] = kept ? shape.ttls[i] : 0;
-    } else if (i < in_use) {
-      entry.ttls[i] = shape.ttls[i];
-    }
+    if (!traits.update_clears_outputs && i >= in_use) continue;
+    const bool kept = table.vifs[i] || traits.unbound_output != UnboundOutput::skipped;
+    entry.ttls[i] = kept ? shape.ttls[i] : 0;
+  }
+}
+
+std::size_t FakeKernel::slots_in_use(const Table& table) {
+  std::size_t in_use = kMaxSlots;
+  while (in_use > 0 && !table.vifs[in_use - 1]) --in_use;
+  return in_use;
+}
+
+/// Where the kernel uses the interface of an output without looking, it has to be there. What the
+/// program has not read about yet it cannot know.
+void FakeKernel::check_outputs(const Table& table, const PutMfc& op) {
+  if (traits_of(op.table).unbound_output != UnboundOutput::fatal) return;
+  for (std::size_t i = 0; i < kMaxSlots; ++i) {
+    if (op.shape.ttls[i] == 0) continue;
+    if (!table.vifs[i]) violation("an output without an interface: " + to_string(Op(op)));
+    if (!table.vifs[i] || !is_gone(*table.vifs[i])) continue;
+    auto what = "an output to an interface that is gone: " + to_string(Op(op));
+    events_wait() ? accident(std::move(what)) : violation(std::move(what));
+  }
+}
+
+/// The next packet of such an entry would be the end.
+void FakeKernel::check_mentions(const Table& table, const UnbindVif& op) {
+  if (traits_of(op.table).unbound_output != UnboundOutput::fatal) return;
+  for (const auto& [flow, entry] : table.entries) {
+    if (entry.ttls[op.slot.value] == 0) continue;
+    violation(fmt::format("{} while {} lists it", to_string(Op(op)), flow.to_string()));
   }
 }
 
@@ -145,20 +160,32 @@ Result<void> FakeKernel::carry_out(const BindVif& op) {
 
 Result<IfIndex> FakeKernel::interface_to_bind(const BindVif& op) {
   const FamilyTraits& traits = traits_of(op.table);
-  if (traits.bind_needs_address) {
-    // The kernel finds the interface by its address (ifa_ifwithaddr).
-    for (const auto& [index, present] : links_) {
-      if (!op.address) break;
-      if (std::ranges::count(present.link.addresses, *op.address) != 0) return index;
-    }
-    return fail(ErrorCode::no_such_interface, "no interface has the address");
-  }
   if (op.link.value > traits.max_ifindex) {
     violation("the interface index does not fit: " + to_string(Op(op)));
     return fail(ErrorCode::invalid_argument, "interface index too large");
   }
-  if (!links_.contains(op.link)) return fail(ErrorCode::no_such_interface, "no such interface");
-  return op.link;
+  const bool by_address = traits.bind_needs_address;
+  if (by_address && !op.address)
+    return fail(ErrorCode::invalid_argument, "binding needs an address");
+  const IfIndex index = by_address ? TRY(holder_of(*op.address, op)) : op.link;
+  const auto present = links_.find(index);
+  if (present == links_.end()) return fail(ErrorCode::no_such_interface, "no such interface");
+  const bool is_of_table =
+      traits_.table_choice != TableChoice::interface || present->second.link.fib == op.table.id;
+  if (!is_of_table) return fail(ErrorCode::no_such_interface, "an interface of another table");
+  return index;
+}
+
+/// Whose address it is (ifa_ifwithaddr). Of several holders the kernel chooses one, and here always
+/// the one that is not meant.
+Result<IfIndex> FakeKernel::holder_of(const Address& address, const BindVif& op) const {
+  std::optional<IfIndex> holder;
+  for (const auto& [index, present] : links_) {
+    if (std::ranges::count(present.link.addresses, address) == 0) continue;
+    if (!holder || *holder == op.link) holder = index;
+  }
+  if (!holder) return fail(ErrorCode::no_such_interface, "no interface has the address");
+  return *holder;
 }
 
 Result<void> FakeKernel::carry_out(const UnbindVif& op) {
@@ -166,6 +193,9 @@ Result<void> FakeKernel::carry_out(const UnbindVif& op) {
   if (op.slot.value >= traits_of(op.table).slots) {
     return fail(ErrorCode::not_found, "beyond the last slot");
   }
+  check_mentions(table, op);
+  const auto& vif = table.vifs[op.slot.value];
+  if (vif && is_gone(*vif)) accident("an interface that is gone is used: " + to_string(Op(op)));
   table.vifs[op.slot.value].reset();
   return {};
 }
@@ -173,15 +203,32 @@ Result<void> FakeKernel::carry_out(const UnbindVif& op) {
 Result<void> FakeKernel::carry_out(const JoinGroup& op) {
   const auto present = links_.find(op.link);
   if (present == links_.end()) return fail(ErrorCode::no_such_interface, "no such interface");
-  // A record of an interface that is gone stays on the socket and keeps a new join of the same
-  // index from having an effect, until it is left (ip_mc_join_group: EADDRINUSE).
+  // Such a record keeps a new join of the same index from having an effect, until it is left
+  // (ip_mc_join_group: EADDRINUSE).
   joins_.try_emplace(op, present->second.device);
+  const auto sources = std::ranges::count_if(joins_, [&](const auto& join) {
+    return join.first.source && join.first.link == op.link && join.first.group == op.group;
+  });
+  const std::size_t limit = traits_.max_sources_per_group;
+  if (limit != 0 && static_cast<std::size_t>(sources) > limit) {
+    violation("more sources than the kernel survives: " + to_string(Op(op)));
+  }
   return {};
 }
 
 Result<void> FakeKernel::carry_out(const LeaveGroup& op) {
   joins_.erase(JoinGroup{op.link, op.source, op.group});
   return {};
+}
+
+void FakeKernel::forget_joins(Device device) {
+  if (link_habits_.departure_leaves_groups) {
+    std::erase_if(joins_, [&](const auto& join) { return join.second == device; });
+    return;
+  }
+  for (auto& [join, holder] : joins_) {
+    if (holder == device) holder = Device();
+  }
 }
 
 Result<bool> FakeKernel::slot_is_bound(TableKey table, VifIndex slot) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "platform/ports.hpp"
+#include "tests/fake/habits.hpp"
 
 namespace mcast::testing {
 
@@ -25,8 +26,8 @@ using Device = StrongId<struct DeviceTag, std::uint32_t>;
 using Devices = std::vector<Device>;
 
 /// A multicast routing kernel in memory: all its ports over one state, with the odd semantics
-/// that KernelTraits name. What it does beyond them is Linux's (net/ipv4/ipmr.c, net/ipv6/ip6mr.c),
-/// held to that by the contract tests.
+/// that KernelTraits name. What it does beyond them is in habits.hpp where kernels differ,
+/// otherwise Linux's (net/ipv4/ipmr.c, net/ipv6/ip6mr.c), held to that by the contract tests.
 class FakeKernel final : public platform::MrouteKernel,
                          public platform::TableKeeper,
                          public platform::MulticastRuleSocket,
@@ -79,6 +80,9 @@ class FakeKernel final : public platform::MrouteKernel,
   void vacate_table(TableKey table) { foreign_.erase(table); }
   /// What no program may ever do to this kernel, as far as it was done.
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
+  /// Where it used an interface that is gone, or none, as no program can prevent before it has been
+  /// told: at the next packet after a departure, and when such a slot is given back.
+  [[nodiscard]] const std::vector<std::string>& accidents() const { return accidents_; }
 
   // --- Packets
   // -------------------------------------------------------------------------------------
@@ -101,7 +105,8 @@ class FakeKernel final : public platform::MrouteKernel,
   void lose_upcalls(TableKey table);
   /// Flows that the kernel asked about and got no answer for.
   [[nodiscard]] std::vector<FlowKey> unanswered(TableKey table) const;
-  /// The table a packet is routed by, as the multicast rules say; id 0 if there is none.
+  /// The table a packet is routed by, as the multicast rules say; id 0 if there is none, or as its
+  /// interface says.
   [[nodiscard]] TableKey table_for(Device from, Family family) const;
 
   // --- Multicast rules of other programs
@@ -211,11 +216,24 @@ class FakeKernel final : public platform::MrouteKernel,
   }
   Result<Table*> table_of(TableKey key);
   [[nodiscard]] const FamilyTraits& traits_of(TableKey key) const { return traits_.of(key.family); }
+  [[nodiscard]] const Habits& habits_of(TableKey key) const {
+    return key.family == Family::ipv4 ? habits_ipv4_ : habits_ipv6_;
+  }
   [[nodiscard]] Result<IfIndex> interface_to_bind(const BindVif& op);
+  [[nodiscard]] Result<IfIndex> holder_of(const Address& address, const BindVif& op) const;
 
   void depart(Device device, bool renamed);
+  void forget_slot(Table& table, const FamilyTraits& traits, std::size_t place);
+  void forget_joins(Device device);
+  /// One more than the number of the highest slot in use: slots from there on are not looked at.
+  [[nodiscard]] static std::size_t slots_in_use(const Table& table);
+  [[nodiscard]] bool is_gone(const Vif& vif) const { return find_device(vif.device) == nullptr; }
+  void check_outputs(const Table& table, const PutMfc& op);
+  void check_mentions(const Table& table, const UnbindVif& op);
+  void check_sends(const Table& table, TableKey key, const Entry& entry, unsigned ttl);
   void write_outputs(const Table& table, TableKey key, const MfcShape& shape, Entry& entry) const;
-  [[nodiscard]] static std::optional<VifIndex> arrival_slot(const Table& table, Device from);
+  [[nodiscard]] std::optional<VifIndex> arrival_slot(const Table& table, TableKey key,
+                                                     Device from) const;
   template <class SomeTable>
   [[nodiscard]] static auto* lookup(SomeTable& table, const FlowKey& flow,
                                     std::optional<VifIndex> arrived);
@@ -228,12 +246,18 @@ class FakeKernel final : public platform::MrouteKernel,
   [[nodiscard]] std::optional<TableId> vrf_table(const Present& present) const;
 
   void violation(std::string what) { violations_.push_back(std::move(what)); }
+  void accident(std::string what) { accidents_.push_back(std::move(what)); }
 
   KernelTraits traits_;
+  Habits habits_ipv4_;
+  Habits habits_ipv6_;
+  LinkHabits link_habits_;
   std::map<IfIndex, Present> links_;
   std::map<Device, Link> lent_;
   std::uint32_t next_index_ = 1;
   std::uint32_t next_device_ = 1;
+  /// Beyond those that are the number of a device.
+  std::uint64_t next_incarnation_ = std::uint64_t{1} << 32;
   std::deque<Event> events_;
   bool overflowed_ = false;
   std::map<TableKey, Table> tables_;
@@ -242,13 +266,15 @@ class FakeKernel final : public platform::MrouteKernel,
   std::set<TableKey> created_;              ///< tables are never removed again
   std::vector<KernelMulticastRule> rules_;  ///< in the order in which they are asked
   bool rules_changed_ = false;
-  /// The device tells a membership that has an effect from a stale record of the same index.
+  /// Whose interface it is, so that one which has an effect is told from a stale record of the same
+  /// index; device 0 for that of an interface which was lent.
   std::map<JoinGroup, Device> joins_;
   std::map<std::uint64_t, ErrorCode> faults_;
   std::uint64_t changes_ = 0;
   Milliseconds now_ = 0;
   std::vector<Delivery> deliveries_;
   std::vector<std::string> violations_;
+  std::vector<std::string> accidents_;
 };
 
 }  // namespace mcast::testing

@@ -42,6 +42,7 @@ void FakeKernel::lend_link(IfIndex index) {
 void FakeKernel::return_link(Device device) {
   auto lent = lent_.extract(device);
   Link& link = lent.mapped();
+  if (link_habits_.rename_is_two_events) link.incarnation = ++next_incarnation_;
   events_.emplace_back(link);
   links_.insert_or_assign(link.index, Present{std::move(link), device});
 }
@@ -49,6 +50,10 @@ void FakeKernel::return_link(Device device) {
 void FakeKernel::rename_link(IfIndex index, const std::string& name) {
   Present& present = links_.at(index);
   present.link.name = name;
+  if (link_habits_.rename_is_two_events) {
+    events_.emplace_back(index);
+    present.link.incarnation = ++next_incarnation_;
+  }
   events_.emplace_back(present.link);
   depart(present.device, true);
 }
@@ -61,22 +66,26 @@ void FakeKernel::change_link(IfIndex index, const std::function<void(Link&)>& ed
 }
 
 void FakeKernel::depart(Device device, bool renamed) {
+  if (!renamed) forget_joins(device);
   for (auto& [key, table] : tables_) {
     const FamilyTraits& traits = traits_of(key);
     if (renamed ? !traits.rename_is_departure : !traits.departure_unbinds) continue;
     for (std::size_t i = 0; i < kMaxSlots; ++i) {
-      if (!table.vifs[i] || table.vifs[i]->device != device) continue;
-      table.vifs[i].reset();
-      if (traits.departure_drops_entries) {
-        std::erase_if(table.entries,
-                      [&](const auto& entry) { return entry.second.parent.value == i; });
-      }
-      if (traits.entries_revive) continue;
-      for (auto& [flow, entry] : table.entries) entry.ttls[i] = 0;
-      for (auto& [group, list] : table.any_source) {
-        for (Entry& entry : list) entry.ttls[i] = 0;
-      }
+      if (table.vifs[i] && table.vifs[i]->device == device) forget_slot(table, traits, i);
     }
+  }
+}
+
+void FakeKernel::forget_slot(Table& table, const FamilyTraits& traits, std::size_t place) {
+  table.vifs[place].reset();
+  if (traits.departure_drops_entries) {
+    std::erase_if(table.entries,
+                  [&](const auto& entry) { return entry.second.parent.value == place; });
+  }
+  if (traits.entries_revive) return;
+  for (auto& [flow, entry] : table.entries) entry.ttls[place] = 0;
+  for (auto& [group, list] : table.any_source) {
+    for (Entry& entry : list) entry.ttls[place] = 0;
   }
 }
 

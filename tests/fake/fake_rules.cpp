@@ -45,10 +45,12 @@ std::vector<KernelMulticastRule> listed(MulticastRule rule, std::uint32_t priori
 
 }  // namespace
 
-FakeKernel::FakeKernel(const KernelTraits& traits) : traits_(traits) {
+FakeKernel::FakeKernel(const KernelTraits& traits)
+    : traits_(traits), habits_ipv4_(traits.ipv4), habits_ipv6_(traits.ipv6), link_habits_(traits) {
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     const TableKey table{family, traits_.of(family).default_table};
     created_.insert(table);
+    if (traits.table_choice != TableChoice::rules) continue;
     for (const auto& rule : listed({table, {}, {}}, kLastPriority, "kernel")) insert_rule(rule);
   }
 }
@@ -62,6 +64,9 @@ void FakeKernel::insert_rule(const KernelMulticastRule& rule) {
 }
 
 Result<void> FakeKernel::carry_out(const AddMulticastRule& op) {
+  if (traits_.table_choice != TableChoice::rules) {
+    return fail(ErrorCode::no_kernel_support, "no multicast rules");
+  }
   const KernelMulticastRule rule = our_rule(op.rule);
   if (std::ranges::find(rules_, rule) == rules_.end()) insert_rule(rule);
   return {};
@@ -110,6 +115,14 @@ std::optional<TableId> FakeKernel::vrf_table(const Present& present) const {
 TableKey FakeKernel::table_for(Device from, Family family) const {
   const Present* present = find_device(from);
   if (present == nullptr) return {family, {}};
+  switch (traits_.table_choice) {
+    case TableChoice::single:
+      return {family, traits_.of(family).default_table};
+    case TableChoice::interface:
+      return {family, present->link.fib};
+    case TableChoice::rules:
+      break;
+  }
   const auto vrf = vrf_table(*present);
   for (const KernelMulticastRule& rule : rules_) {
     if (rule.rule.table.family != family || rule.rule.match != MulticastRule::Match::inbound) {
