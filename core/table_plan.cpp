@@ -63,18 +63,60 @@ void Table::link_departed(IfIndex link) {
     mark_dirty(id);
   }
   native_slot_departed(*slot);
-  if (!traits_.departure_drops_entries) return;
-  for (std::uint32_t id = 0; id < flows_.bound(); ++id) {
-    Flow& flow = flows_[id];
-    if (flow.has(Flow::kFree) || flow.observed == kNone) continue;
-    if (shapes_[flow.observed].parent != *slot) continue;
-    if (in_doubt) {
-      flow.set(Flow::kRewrite);
-    } else {
-      observe(id, kNone);
-    }
-    mark_dirty(id);
+  if (in_doubt) {
+    each_entry_with(*slot, [&](std::uint32_t id) {
+      flows_[id].set(Flow::kRewrite);
+      mark_dirty(id);
+    });
+  } else {
+    if (traits_.departure_drops_entries) forget_entries_from(*slot);
+    look_at_entries_with(*slot);
   }
+}
+
+/// Calls for each flow whose entry has the slot as its parent or an output. What is not in the
+/// queue or to be tried again has the entry that its fanout says, or is stopped: so only fanouts
+/// that have to do with the slot are searched, and those that traffic keeps.
+template <class Visit>
+void Table::each_entry_with(VifIndex slot, const Visit& visit) {
+  const auto look = [&](std::uint32_t id) {
+    const Flow& flow = flows_[id];
+    if (flow.has(Flow::kFree) || flow.observed == kNone) return;
+    if (shapes_[flow.observed].mentions(slot)) visit(id);
+  };
+  for (std::uint32_t fanout = 0; fanout < fanouts_.size(); ++fanout) {
+    const bool concerned =
+        std::ranges::any_of(fanouts_[fanout].candidates, [&](const Fanout::Candidate& candidate) {
+          return candidate.slot == slot || shapes_[candidate.shape].mentions(slot);
+        });
+    if (!concerned) continue;
+    for (std::uint32_t id = fanouts_[fanout].first_flow; id != kNone; id = flows_[id].next) {
+      look(id);
+    }
+  }
+  std::ranges::for_each(learned_, look);
+  std::ranges::for_each(stops_, look);
+  std::ranges::for_each(strays_, look);
+  std::ranges::for_each(retries_, look);
+  // Those in it are not put into it once more.
+  for (std::size_t i = dirty_head_; i < dirty_.size(); ++i) look(dirty_[i]);
+}
+
+/// The kernel dropped what came in by the slot.
+void Table::forget_entries_from(VifIndex slot) {
+  each_entry_with(slot, [&](std::uint32_t id) {
+    if (shapes_[flows_[id].observed].parent != slot) return;
+    observe(id, kNone);
+    mark_dirty(id);
+  });
+}
+
+/// Where the kernel does something with an output that is not bound, no entry may list it.
+void Table::look_at_entries_with(VifIndex slot) {
+  if (may_list_unbound()) return;
+  each_entry_with(slot, [&](std::uint32_t id) {
+    if (shapes_[flows_[id].observed].ttls[slot.value] != 0) mark_dirty(id);
+  });
 }
 
 void Table::slot_lost(VifIndex slot) {
@@ -156,6 +198,7 @@ bool Table::may_put(VifIndex parent, const Address& group) const {
 
 bool Table::is_satisfied(const Flow& flow, std::uint32_t wanted) const {
   if (flow.has(Flow::kRewrite) || flow.has(Flow::kUnsure)) return false;
+  if (flow.observed != kNone && lists_unbound(shapes_[flow.observed])) return false;
   if (flow.observed == wanted) {
     // Outputs that are not bound are as good as absent; whatever is listed revives with its slot.
     return true;
@@ -166,6 +209,15 @@ bool Table::is_satisfied(const Flow& flow, std::uint32_t wanted) const {
     return !may_put(want.parent, flow.key.group);
   }
   return is_close_enough(shapes_[flow.observed], want);
+}
+
+/// Whether an entry names an output that it may not while that is not bound.
+bool Table::lists_unbound(const MfcShape& have) const {
+  if (may_list_unbound()) return false;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (have.ttls[i] != 0 && !slots_[slot_number(i)].in_place()) return true;
+  }
+  return false;
 }
 
 /// Whether an entry does what is wanted as far as slots are bound.
@@ -186,6 +238,7 @@ bool Table::endangers(const Flow& flow, std::uint32_t wanted, VifIndex slot) con
 /// Whether an entry as it stands would do something unwanted once `slot` gets its new holder.
 bool Table::endangers(const MfcShape& have, const MfcShape* want, VifIndex slot) const {
   if (!have.mentions(slot)) return false;
+  if (have.ttls[slot.value] != 0 && !may_list_unbound()) return true;
   if (want == nullptr || have.parent != want->parent) return true;
   const auto is_stale = [&](std::size_t i) {
     return have.ttls[i] != 0 && have.ttls[i] != want->ttls[i];
@@ -232,6 +285,7 @@ void Table::plan_slots(Plan& plan, Milliseconds now) {
     (slot.bound.value != 0 ? unbind : bind).push_back(index);
   }
   if (unbind.empty() && bind.empty()) return;
+  for (const VifIndex slot : unbind) look_at_entries_with(slot);
   auto changing = unbind;
   changing.insert(changing.end(), bind.begin(), bind.end());
   plan_shrinking(plan, changing);
