@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <fmt/format.h>
 
 #include <array>
@@ -42,6 +44,16 @@ class EngineOnFake : private platform::LinkSink, private platform::UpcallSink {
     static_cast<void>(kernel.start(*this));
   }
 
+  EngineOnFake(const EngineOnFake&) = delete;
+  EngineOnFake& operator=(const EngineOnFake&) = delete;
+  virtual ~EngineOnFake() { CHECK(kernel.violations() == std::vector<std::string>{}); }
+
+  /// IPv4's part of the kernel under test, for cases that say what it costs.
+  [[nodiscard]] const FamilyTraits& ipv4() const { return kernel.traits().ipv4; }
+  /// Calls to change one IPv4 entry: it is dropped first where outputs might else stay.
+  [[nodiscard]] std::uint64_t calls_per_change() const {
+    return ipv4().update_clears_outputs ? 1 : 2;
+  }
   [[nodiscard]] TableKey table_v4() const {
     return {Family::ipv4, kernel.traits().ipv4.default_table};
   }

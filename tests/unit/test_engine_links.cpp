@@ -21,16 +21,23 @@ std::string many_routes(const std::string& oif) {
   return text;
 }
 
+/// What many_routes() cost to change one by one.
+std::uint64_t calls_for_all(const EngineOnFake& it) {
+  return 10'000 * it.calls_per_change();
+}
+
 TEST_CASE("an outbound interface that returns costs one bind, however many routes name it") {
   EngineOnFake it;
   const Device in = it.add("eth0");
   it.add("eth1");
   it.configure(many_routes("eth1"));
+  // Unless the kernel would make something of outputs that are not there.
+  const bool may_wait = it.ipv4().unbound_output == UnboundOutput::skipped;
   it.remove("eth1");
-  CHECK(it.calls == 0);
+  CHECK(it.calls == (may_wait ? 0 : calls_for_all(it)));
   CHECK(it.out(in, flow("10.0.0.9", "225.1.7.7")).empty());
   const Device back = it.add("eth1");
-  CHECK(it.calls == 1);
+  CHECK(it.calls == 1 + (may_wait ? 0 : calls_for_all(it)));
   CHECK(it.out(in, flow("10.0.0.9", "225.1.7.7")) == Devices{back});
 }
 
@@ -40,8 +47,10 @@ TEST_CASE("an inbound interface that returns costs one bind, however many routes
   const Device out = it.add("eth1");
   it.configure(many_routes("eth1"));
   it.remove("eth0");
+  CHECK(it.calls == 0);
   const Device back = it.add("eth0");
-  CHECK(it.calls == 1);
+  // Unless the kernel dropped what came in by it.
+  CHECK(it.calls == (it.ipv4().departure_drops_entries ? 10'001 : 1));
   CHECK(it.out(back, flow("10.0.0.9", "225.1.7.7")) == Devices{out});
 }
 

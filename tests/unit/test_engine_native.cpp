@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Rules that the kernel carries out for any source by itself, and what keeps them from it.
+// Rules that the kernel carries out for any source by itself, and what keeps them from it. The
+// first suite is for kernels that can, the second for those that cannot.
 #include <doctest/doctest.h>
 
 #include <fmt/format.h>
@@ -38,6 +39,8 @@ struct FourInterfaces : EngineOnFake {
   }
   std::array<Device, 4> device;
 };
+
+TEST_SUITE_BEGIN("native entries");
 
 TEST_CASE("any number of sources costs no upcall, no entry and no packet") {
   FourInterfaces it;
@@ -273,6 +276,56 @@ TEST_CASE("a route that is changed by command stays native") {
   it.settle();
   CHECK(it.native_entries() == 1);
 }
+
+TEST_SUITE_END();
+
+TEST_SUITE_BEGIN("no native entries");
+
+TEST_CASE("where the kernel has no native entries, rules are learned, forward as much and say so") {
+  FourInterfaces it;
+  it.configure(kNative);
+  CHECK(it.native_entries() == 0);
+  CHECK(it.why_not().find("kernel") != std::string::npos);
+  const auto pending = it.engine.pending(0, 10).rows;
+  REQUIRE(pending.size() == 1);
+  CHECK(pending[0].reason.find("learned instead of native") != std::string::npos);
+  for (unsigned i = 0; i < 100; ++i) it.send(it.device[0], from_source(i));
+  CHECK(it.kernel.take_deliveries().size() == 200);
+  CHECK(it.engine.tables().at(0).learned == 100);
+  CHECK(it.out_of(1).empty());
+  CHECK(it.configure(kNative) == 0);
+}
+
+TEST_CASE("what is learned instead of native knows circles, exceptions and other rules") {
+  FourInterfaces it;
+  it.configure("mroute from eth0 except 10.0.0.3 group 225.1.2.3 native to eth1\n"
+               "mroute from eth1 group 225.1.2.3 native to eth0\n"
+               "mroute from eth3 group 225.1.0.0/16 to eth2\n");
+  for (const unsigned arrival : {0U, 1U, 3U}) {
+    it.send_later(it.device[arrival], arrival);
+    it.send_later(it.device[0], 2);
+  }
+  CHECK(it.out_of(0, 0) == Devices{it.device[1]});
+  CHECK(it.out_of(1, 1) == Devices{it.device[0]});
+  CHECK(it.out_of(3, 3) == Devices{it.device[2]});
+  CHECK(it.out_of(0, 2).empty());
+}
+
+TEST_CASE("an interface that departs and returns is learned from again") {
+  FourInterfaces it;
+  it.configure(kNative);
+  it.send_later(it.device[0]);
+  it.remove("eth1");
+  CHECK(it.out_of(0) == Devices{it.device[2]});
+  it.device[1] = it.add("eth1");
+  CHECK(it.out_of(0) == Devices{it.device[2], it.device[1]});
+  it.remove("eth0");
+  it.device[0] = it.add("eth0");
+  it.send_later(it.device[0]);
+  CHECK(it.out_of(0).size() == 2);
+}
+
+TEST_SUITE_END();
 
 }  // namespace
 }  // namespace mcast::testing

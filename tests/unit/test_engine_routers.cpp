@@ -48,9 +48,12 @@ class Announced : public EngineOnFake {
     }
     return text;
   }
+  /// One that no interface has yet.
+  std::string next_address() { return "10.0.5." + std::to_string(++addresses_); }
   int departures = 0;
 
  private:
+  int addresses_ = 0;
   std::map<RouterLink, std::string> now_;
 };
 
@@ -59,7 +62,7 @@ const std::vector<std::string> kBoth{"10.0.0.1", "fe80::1", "fd00::1"};
 TEST_CASE("an interface is announced in the families in which it has an address to speak from") {
   Announced it;
   it.configure("phyint eth+ mrdisc\n");
-  it.plug("eth0", {"10.0.0.1"});
+  it.plug("eth0", {"10.0.4.1"});
   it.plug("eth1", {"fe80::1"});
   it.plug("eth2", {"fd00::1"});
   it.plug("eth3", {});
@@ -72,7 +75,7 @@ TEST_CASE("an interface is announced in the families in which it has an address 
 
 TEST_CASE("only what a phyint line with mrdisc means, and none disables, is announced") {
   Announced it;
-  for (const char* name : {"eth0", "eth1", "lan0", "lan1"}) it.plug(name, {"10.0.0.1"});
+  for (const char* name : {"eth0", "eth1", "lan0", "lan1"}) it.plug(name, {it.next_address()});
   it.configure("phyint eth0\nphyint lan+ mrdisc\nphyint lan1 disable\nphyint tun0 mrdisc\n");
   CHECK(it.announced() == "lan0/4");
   // Another statement about the same interface takes nothing back.
@@ -88,7 +91,7 @@ TEST_CASE("an interface that is down or not capable of multicast is not announce
   Announced it;
   it.configure("phyint eth+ mrdisc\nphyint lo mrdisc\n");
   it.plug("eth0", kBoth);
-  it.plug("eth1", kBoth, false);
+  it.plug("eth1", {"10.0.1.1", "fe80::2", "fd00::2"}, false);
   it.add("lo");
   CHECK(it.announced() == "eth0/4 eth0/6");
   it.edit("eth0", [](Link& link) { link.up = false; });
@@ -148,7 +151,7 @@ TEST_CASE("an interface without a slot is no router's") {
   std::string text;
   for (int i = 0; i < 33; ++i) text += "phyint eth" + std::to_string(i) + " mrdisc\n";
   it.configure(text);
-  for (int i = 0; i < 33; ++i) it.plug("eth" + std::to_string(i), {"10.0.0.1"});
+  for (int i = 0; i < 33; ++i) it.plug("eth" + std::to_string(i), {it.next_address()});
   const std::string all = it.announced();
   CHECK(all.contains("eth31/4"));
   CHECK_FALSE(all.contains("eth32/4"));

@@ -34,7 +34,7 @@ TEST_CASE("a configuration that changes nothing makes no call") {
 TEST_CASE("a configuration that lacks an outbound interface takes it out with one call per route") {
   FourInterfaces it;
   it.configure(kRoute + "eth1 eth2\nphyint eth2 enable\n");
-  CHECK(it.configure(kRoute + "eth1\nphyint eth2 enable\n") == 1);
+  CHECK(it.configure(kRoute + "eth1\nphyint eth2 enable\n") == it.calls_per_change());
   CHECK(it.out(it.device[0], kFlow) == Devices{it.device[1]});
 }
 

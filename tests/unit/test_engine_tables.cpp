@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
+// Tables that VRFs and multicast rules choose, for kernels that have these; test_engine_fibs.cpp is
+// about the others.
 #include <doctest/doctest.h>
 
 #include <fmt/format.h>
@@ -71,6 +73,8 @@ std::string route(const std::string& words, const std::string& outputs) {
 }
 
 }  // namespace
+
+TEST_SUITE_BEGIN("tables chosen by rules");
 
 TEST_CASE("a rule without a table follows its inbound interface into a VRF and out of it") {
   Tables it;
@@ -279,3 +283,5 @@ TEST_CASE("interfaces beyond the slots of one table are spread over the tables o
   it.configure("");
   CHECK(it.kernel.open_tables().size() == 2);
 }
+
+TEST_SUITE_END();
