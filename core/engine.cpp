@@ -17,7 +17,10 @@ namespace mcast {
 Engine::State::State(const KernelTraits& kernel_traits, const EngineOptions& engine_options)
     : traits(kernel_traits),
       options(engine_options),
-      memberships(links, notices, {engine_options.max_joins_per_rule, engine_options.max_joined}),
+      memberships(links, notices,
+                  {.per_rule = engine_options.max_joins_per_rule,
+                   .joined = engine_options.max_joined,
+                   .sources = kernel_traits.max_sources_per_group}),
       multicast_rules(notices),
       allocator(std::min(kernel_traits.ipv4.slots, kernel_traits.ipv6.slots)) {
   links.set_tables(traits.table_choice, options.default_ipv4, options.default_ipv6);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/backoff.hpp"
 #include "core/config_words.hpp"
@@ -131,6 +132,19 @@ bool Memberships::has_room_for(const JoinRule& rule) const {
   return total_ + join_count(rule.source, rule.group) <= kMaxJoins;
 }
 
+/// What has been asked of the kernel counts until it says that it is over.
+template <class Step>
+void Memberships::count_source(const Step& step, bool add) {
+  if (!step.source || limits_.sources == 0) return;
+  const auto position = sources_.try_emplace({step.link, step.group}).first;
+  if (add) {
+    position->second.insert(*step.source);
+  } else {
+    position->second.erase(*step.source);
+  }
+  if (position->second.empty()) sources_.erase(position);
+}
+
 // --- Links ---------------------------------------------------------------------------------------
 
 void Memberships::all_links_changed() {
@@ -143,11 +157,15 @@ void Memberships::link_departed(IfIndex link) {
   touched_.erase(link);
   failures_.erase(link);
   full_links_.erase(link);
+  crowded_links_.erase(link);
   for (Wanted* wanted : wanted_on_[link]) wanted->links.erase(link);
   wanted_on_.erase(link);
   const bool is_stuck =
       std::ranges::any_of(stuck_, [&](const LeaveGroup& leave) { return leave.link == link; });
   if (!is_stuck) retry_links_.erase(link);
+  for (const JoinGroup& join : joins_) {
+    if (join.link == link) count_source(join, false);
+  }
   std::erase_if(joins_, [&](const JoinGroup& join) { return join.link == link; });
   const auto found = joined_.find(link);
   if (found == joined_.end()) return;
@@ -213,7 +231,33 @@ const Memberships::Joined& Memberships::joined_on(IfIndex link) const {
 
 void Memberships::want(IfIndex link, const Membership& membership) {
   if (joined_count_ + joins_.size() >= limits_.joined) return refuse_more(link, membership);
-  joins_.push_back({link, source_of(membership), membership.first});
+  const JoinGroup join{link, source_of(membership), membership.first};
+  if (join.source && !has_room_for_source(link, join.group)) return refuse_source(link, membership);
+  count_source(join, true);
+  joins_.push_back(join);
+}
+
+bool Memberships::has_room_for_source(IfIndex link, const Address& group) const {
+  if (limits_.sources == 0) return true;
+  const auto found = sources_.find({link, group});
+  return found == sources_.end() || found->second.size() < limits_.sources;
+}
+
+/// It is tried again whenever something on the interface has been left.
+void Memberships::refuse_source(IfIndex link, const Membership& membership) {
+  if (!crowded_links_.insert(link).second) return;
+  const auto leaves_one = [&](const LeaveGroup& leave) {
+    return leave.link == link && leave.source && leave.group == membership.first;
+  };
+  if (std::ranges::any_of(leaves_, leaves_one)) return;
+  const std::string why =
+      fmt::format("more than {} sources of {}: the kernel takes no more of one group on an "
+                  "interface; join it for any source instead",
+                  limits_.sources, membership.first.to_string());
+  if (std::exchange(failures_[link], why) == why) return;
+  notices_.push_back(
+      {NoticeLevel::error, fmt::format("cannot join {} on {}: {}", membership.first.to_string(),
+                                       links_.find(link)->name, why)});
 }
 
 void Memberships::refuse_more(IfIndex link, const Membership& membership) {
@@ -228,6 +272,7 @@ void Memberships::refuse_more(IfIndex link, const Membership& membership) {
 
 void Memberships::compare(IfIndex index) {
   if (leave_stuck(index) || links_.find(index) == nullptr) return;
+  crowded_links_.erase(index);
   const Joined& joined = joined_on(index);
   leave_if(index, joined, [&](const Membership& m) { return !is_wanted(index, m); });
   const auto& wanted_here = wanted_on_[index];
@@ -262,7 +307,7 @@ void Memberships::forget_failures() {
   std::erase_if(failures_, [&](const auto& failure) {
     const IfIndex link = failure.first;
     return !retry_links_.contains(link) && !full_links_.contains(link) &&
-           !compare_links_.contains(link);
+           !crowded_links_.contains(link) && !compare_links_.contains(link);
   });
   if (retry_links_.empty()) failed_rounds_ = 0;
 }
@@ -306,6 +351,7 @@ void Memberships::acknowledge(const JoinGroup& op, const Result<void>& outcome, 
     if (joined_[op.link].emplace(membership, ++last_joined_).second) ++joined_count_;
     return;
   }
+  count_source(op, false);
   std::string& known = failures_[op.link];
   if (known != outcome.error().message) {
     known = outcome.error().message;
@@ -325,7 +371,8 @@ void Memberships::acknowledge(const LeaveGroup& op, const Result<void>& outcome,
     retry(op.link, now);
     return;
   }
-  if (stuck_.erase(op) != 0) compare_links_.insert(op.link);
+  count_source(op, false);
+  if (stuck_.erase(op) != 0 || crowded_links_.contains(op.link)) compare_links_.insert(op.link);
   const Address any = Address::unspecified(op.group.family());
   const auto found = joined_.find(op.link);
   if (found == joined_.end()) return;

@@ -32,6 +32,9 @@ class Memberships {
   struct Limits {
     std::uint64_t per_rule;  ///< joins that one rule may stand for
     std::size_t joined;      ///< on all interfaces together; wildcards could ask for any number
+    /// Sources of one group on one interface, over all rules; 0 for any number. One more may be the
+    /// end of the kernel, so it is never asked for, not even while another one is being left.
+    std::size_t sources = 0;
   };
 
   /// `links` and `notices` must outlive this.
@@ -108,6 +111,10 @@ class Memberships {
   void compare_touched(IfIndex link, const std::vector<Membership>& touched);
   void want(IfIndex link, const Membership& membership);
   void refuse_more(IfIndex link, const Membership& membership);
+  [[nodiscard]] bool has_room_for_source(IfIndex link, const Address& group) const;
+  template <class Step>
+  void count_source(const Step& step, bool add);
+  void refuse_source(IfIndex link, const Membership& membership);
   void forget_failures();
   void retry(IfIndex link, Milliseconds now);
 
@@ -131,7 +138,10 @@ class Memberships {
   std::vector<JoinGroup> joins_;
 
   std::set<IfIndex> full_links_;  ///< where the limit left joins out
-  std::set<LeaveGroup> stuck_;    ///< leaves that failed, to be tried again
+  /// Sources that the kernel has or is to have: joined, planned and not left yet.
+  std::map<std::pair<IfIndex, Address>, std::set<Address>> sources_;
+  std::set<IfIndex> crowded_links_;  ///< where the limit of sources left joins out
+  std::set<LeaveGroup> stuck_;       ///< leaves that failed, to be tried again
 
   std::map<IfIndex, std::string> failures_;
   std::set<IfIndex> retry_links_;

@@ -195,5 +195,24 @@ TEST_CASE("an interface that returns is joined again with one call for each") {
   CHECK(it.calls == 0);
 }
 
+TEST_CASE("a kernel that has a limit of sources is never asked for more, whatever changes") {
+  EngineOnFake it(freebsd_traits());
+  it.add("eth0");
+  std::string text;
+  for (unsigned i = 0; i < 600; ++i) {
+    text += fmt::format("mgroup from eth+ source 10.0.{}.{} group 232.1.1.1\n", i / 250, i % 250);
+    text += fmt::format("mgroup from eth0 source fd00::{:x} group ff35::1\n", i);
+  }
+  it.configure(text);
+  CHECK(it.engine.kernel_joins().size() == 2 * 512);
+  CHECK(it.configure(text) == 0);
+  REQUIRE(it.engine.join(parse_join_words({"eth0", "10.9.0.0/20", "232.1.1.1"}).value()));
+  it.settle();
+  it.remove("eth0");
+  it.add("eth0");
+  CHECK(it.engine.kernel_joins().size() == 2 * 512);
+  CHECK(it.engine.interfaces().at(0).note.find("more than 512 sources") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace mcast::testing

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "core/config_words.hpp"
 
@@ -25,9 +27,14 @@ JoinRule rule(const std::vector<std::string>& words) {
 /// Interfaces with memberships, and a kernel that takes `room` joins.
 struct Host {
   static constexpr std::size_t kLimit = 100;
+  explicit Host(std::size_t source_limit = 0)
+      : memberships(links, notices, {.per_rule = 64, .joined = kLimit, .sources = source_limit}) {}
   LinkTable links;
   std::vector<Notice> notices;
-  Memberships memberships{links, notices, {.per_rule = 64, .joined = kLimit}};
+  Memberships memberships;
+  std::size_t most_sources = 0;  ///< that the kernel ever had of one group on one interface
+  std::map<std::pair<IfIndex, Address>, std::size_t> sources;
+  bool leaves_fail = false;
   std::size_t room = 1'000'000;
   Milliseconds now = 0;
 
@@ -55,6 +62,18 @@ struct Host {
     }
   }
   void acknowledge(const Op& op) {
+    if (std::holds_alternative<LeaveGroup>(op) && leaves_fail) {
+      return memberships.acknowledge(std::get<LeaveGroup>(op), fail(ErrorCode::os, "busy"), now);
+    }
+    const auto count = [&](const auto& step, std::size_t more) {
+      if (!step.source) return;
+      most_sources = std::max(most_sources, sources[{step.link, step.group}] += more);
+    };
+    if (const auto* join = std::get_if<JoinGroup>(&op)) {
+      if (room != 0) count(*join, 1);
+    } else {
+      count(std::get<LeaveGroup>(op), static_cast<std::size_t>(-1));
+    }
     if (const auto* join = std::get_if<JoinGroup>(&op)) {
       const bool full = room == 0;
       if (!full) --room;
@@ -175,4 +194,76 @@ TEST_CASE("a rule beyond the limit is refused, alone and with all others") {
     host.memberships.add(rule({"eth0", fmt::format("225.{}.{}.0/26", i / 256, i % 256)}));
   }
   CHECK_FALSE(host.memberships.has_room_for(rule({"eth0", "226.1.1.1"})));
+}
+
+TEST_CASE("no group gets more sources than the kernel survives, over all rules") {
+  for (const std::string& group : {std::string("232.1.1.1"), std::string("ff35::1")}) {
+    CAPTURE(group);
+    const std::string source = group == "ff35::1" ? "fd00::" : "10.0.0.";
+    const auto rules_for = [&](unsigned from, unsigned count) {
+      std::vector<JoinRule> list;
+      for (unsigned i = from; i < from + count; ++i) {
+        list.push_back(rule({"eth0", fmt::format("{}{}", source, i), group}));
+      }
+      return list;
+    };
+    Host host(20);
+    host.add(1, "eth0");
+    host.add(2, "eth1");
+    auto rules = rules_for(1, 30);
+    for (const char* other : {"eth+", "eth1"}) {
+      for (unsigned i = 1; i <= 15; ++i) {
+        rules.push_back(rule({other, fmt::format("{}{}", source, i), group}));
+      }
+    }
+    host.memberships.set_rules(rules);
+    host.settle();
+    CHECK(host.joined() == 20 + 15);
+    CHECK(host.most_sources == 20);
+    REQUIRE(host.notices.size() == 1);
+    CHECK(host.notices[0].text.find("more than 20 sources of " + group) != std::string::npos);
+    CHECK_FALSE(host.memberships.failure_on(IfIndex(1)).empty());
+    CHECK(host.memberships.failure_on(IfIndex(2)).empty());
+    CHECK_FALSE(host.memberships.next_deadline());
+
+    // All at once for others, which fit when the old ones are left and not before.
+    host.memberships.set_rules(rules_for(101, 20));
+    host.settle();
+    CHECK(host.joined() == 20);
+    CHECK(host.most_sources == 20);
+    CHECK(host.memberships.failure_on(IfIndex(1)).empty());
+    CHECK(host.notices.size() == 1);
+
+    host.memberships.add(rule({"eth0", fmt::format("{}{}", source, 200), group}));
+    host.settle();
+    CHECK(host.joined() == 20);
+    CHECK(host.notices.size() == 2);
+    const auto left = parse_join_words({"eth0", fmt::format("{}{}", source, 101), group}).value();
+    host.leaves_fail = true;
+    host.memberships.remove(left);
+    host.settle();
+    CHECK(host.most_sources == 20);
+    host.leaves_fail = false;
+    host.now = host.memberships.next_deadline().value_or(0);
+    host.settle();
+    CHECK(host.joined() == 20);
+    CHECK(host.most_sources == 20);
+    CHECK(host.memberships.failure_on(IfIndex(1)).empty());
+
+    host.remove(1);
+    host.add(1, "eth0");
+    host.settle();
+    CHECK(host.joined() == 20);
+    CHECK(host.most_sources == 20);
+  }
+}
+
+TEST_CASE("groups without a source and other groups have a number of their own") {
+  Host host(4);
+  host.add(1, "eth0");
+  host.memberships.set_rules(
+      {rule({"eth0", "10.0.0.0/30", "232.1.1.0/30"}), rule({"eth0", "225.1.1.0/28"})});
+  host.settle();
+  CHECK(host.joined() == 16 + 16);
+  CHECK(host.notices.empty());
 }
