@@ -92,6 +92,11 @@ Action action(const Weather& weather) {
   std::vector<Action> all;
   const auto take = [&](std::size_t weight, Action a) { all.insert(all.end(), weight, a); };
   for (const auto& [weight, a] : always) take(weight, a);
+  if (weather.addresses) {
+    take(4, Action::give_address);
+    take(3, Action::take_address);
+    take(3, Action::share_address);
+  }
   if (weather.commands) {
     take(8, Action::add_route);
     take(4, Action::remove_route);
@@ -162,8 +167,10 @@ bool all_pass(const Search& search) {
   // rapidcheck's own default is 100: `max_success` in RC_PARAMS is a percentage here.
   params.maxSuccess = search.count * params.maxSuccess / 100;
   params.disableShrinking = !search.report;
+  Weather weather = search.weather;
+  weather.addresses = search.traits.ipv4.bind_needs_address;
   const auto property = [&] {
-    const History history = *histories(search.universe, search.weather);
+    const History history = *histories(search.universe, weather);
     live_through(history, search.traits, search.universe, search.sabotage);
   };
   const auto result = rc::detail::checkTestable(property, metadata, params);

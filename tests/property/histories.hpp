@@ -26,6 +26,8 @@ struct Weather {
   /// Rules added and removed one by one. Their place in the order in which slots are given out is
   /// not defined, so this does not go with fewer slots than interfaces.
   bool commands = true;
+  /// Interfaces gain and lose addresses, and two have the same, where slots are bound by them.
+  bool addresses = false;
 };
 [[nodiscard]] rc::Gen<History> histories(const Universe& universe, Weather weather);
 

@@ -100,6 +100,12 @@ struct Candidate {
   unsigned threshold;
 };
 
+std::size_t holders(const Intent::Links& links, const Address& address) {
+  return static_cast<std::size_t>(std::ranges::count_if(links, [&](const auto& entry) {
+    return std::ranges::count(entry.second.link.addresses, address) != 0;
+  }));
+}
+
 /// One family's rules and interfaces.
 struct View {
   Family family;
@@ -108,16 +114,18 @@ struct View {
   std::vector<FakeKernel::Present> counting;  ///< exist, are multicast capable and not disabled
   std::vector<Candidate> links;               ///< of these, those that can have a slot, by index
 
-  View(Family f, const KernelTraits& t, const RulesText& r, const Intent::Links& all)
+  View(Family f, const KernelTraits& t, const RulesText& r, const Intent::Links& all,
+       const std::set<Device>& bound)
       : family(f), traits(t.of(f)), rules(r) {
     for (const auto& [index, present] : all) {
       const Link& link = present.link;
       if (!is_enabled(r, link) || !(link.multicast || link.loopback)) continue;
       counting.push_back(present);
       if (index.value > traits.max_ifindex) continue;
-      const bool has_address = std::ranges::any_of(
-          link.addresses, [&](const Address& address) { return address.family() == family; });
-      if (traits.bind_needs_address && !has_address) continue;
+      const bool has_address = std::ranges::any_of(link.addresses, [&](const Address& address) {
+        return address.family() == family && holders(all, address) == 1;
+      });
+      if (traits.bind_needs_address && !has_address && !bound.contains(present.device)) continue;
       links.push_back({present.device, link, threshold_of(r, link)});
     }
   }
@@ -293,11 +301,11 @@ std::set<FakeKernel::Membership> joins_of(const View& view) {
 
 }  // namespace
 
-Intent::Intent(const RulesText& rules, const Links& links, const std::vector<FlowKey>& flows,
-               const KernelTraits& traits) {
+Intent::Intent(const RulesText& rules, const Links& links, const std::set<Device>& bound,
+               const std::vector<FlowKey>& flows, const KernelTraits& traits) {
   constexpr unsigned kProbeTtl = 64;
   for (const Family family : {Family::ipv4, Family::ipv6}) {
-    const View view(family, traits, rules, links);
+    const View view(family, traits, rules, links, bound);
     const Share all = everything(view);
     const Share fitting = what_fits(view);
     for (const FlowKey& flow : flows) {
@@ -307,7 +315,8 @@ Intent::Intent(const RulesText& rules, const Links& links, const std::vector<Flo
       possible_[flow] = answers_for(view, fitting, flow, kProbeTtl);
     }
     for (const RouteText* rule : view.routes()) {
-      if (rule->native) to_be_native_.insert(prefix_of(rule->group, family).address());
+      if (rule->native && view.traits.native_any_source)
+        to_be_native_.insert(prefix_of(rule->group, family).address());
     }
     surely_native_.merge(surely_native_groups(view));
     joins_.merge(joins_of(view));

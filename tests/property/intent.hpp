@@ -60,8 +60,9 @@ struct RulesText {
 class Intent {
  public:
   using Links = std::map<IfIndex, FakeKernel::Present>;
-  Intent(const RulesText& rules, const Links& links, const std::vector<FlowKey>& flows,
-         const KernelTraits& traits);
+  /// `bound`: devices that have slots already, and keep them whatever becomes of their addresses.
+  Intent(const RulesText& rules, const Links& links, const std::set<Device>& bound,
+         const std::vector<FlowKey>& flows, const KernelTraits& traits);
 
   /// What the rules say of one flow that arrives on one device.
   struct Answer {

@@ -8,18 +8,29 @@
 
 namespace mcast::testing {
 
+Oracle::Facts Oracle::facts() const {
+  Facts now{kernel_.links(), {}};
+  const TableKey table{Family::ipv4, kernel_.traits().ipv4.default_table};
+  if (!kernel_.traits().ipv4.bind_needs_address || !kernel_.is_open(table)) return now;
+  for (std::size_t i = 0; i < kernel_.traits().ipv4.slots; ++i) {
+    if (const auto device = kernel_.slot(table, slot_number(i))) now.bound.insert(*device);
+  }
+  return now;
+}
+
 void Oracle::intend(const RulesText& rules) {
+  Facts now = facts();
   const bool new_rules = rules_.empty() || rules_.back() != rules;
-  const bool new_links = links_.empty() || links_.back() != kernel_.links();
+  const bool new_links = links_.empty() || links_.back() != now;
   if (!new_rules && !new_links) return;
   const auto before = intents_.empty() ? std::nullopt : std::optional(intent());
   if (new_rules) rules_.push_back(rules);
-  if (new_links) links_.push_back(kernel_.links());
+  if (new_links) links_.push_back(std::move(now));
   for (const RulesText& some : rules_) {
-    for (const Intent::Links& links : links_) {
+    for (const Facts& links : links_) {
       const bool is_new =
           (new_rules && &some == &rules_.back()) || (new_links && &links == &links_.back());
-      if (is_new) intents_.emplace_back(some, links, flows_, kernel_.traits());
+      if (is_new) intents_.emplace_back(some, links.links, links.bound, flows_, kernel_.traits());
     }
   }
   for (const auto& [flow, device] : arrivals_) {
@@ -126,6 +137,7 @@ void Oracle::judge_step() const {
 
 void Oracle::judge_rest(const std::set<Address>& native) {
   native_ = native;
+  intend(RulesText(rules_.back()));  // slots that were bound since are kept
   rules_.erase(rules_.begin(), rules_.end() - 1);
   links_.erase(links_.begin(), links_.end() - 1);
   intents_.erase(intents_.begin(), intents_.end() - 1);

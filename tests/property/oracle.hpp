@@ -54,6 +54,13 @@ class Oracle {
   [[nodiscard]] const Intent& intent() const { return intents_.back(); }
 
  private:
+  /// The interfaces, and those that have a slot which they keep without what they got it by.
+  struct Facts {
+    Intent::Links links;
+    std::set<Device> bound;
+    bool operator==(const Facts&) const = default;
+  };
+  [[nodiscard]] Facts facts() const;
   void doubt_what_changed(const Intent& before);
   void judge_flow(TableKey table, const FlowKey& flow);
   void settle_departed();
@@ -70,7 +77,7 @@ class Oracle {
   /// All since the kernel was last at rest, the present ones last. The engine may hear of either
   /// late, so that any rules may meet any interfaces.
   std::vector<RulesText> rules_;
-  std::vector<Intent::Links> links_;
+  std::vector<Facts> links_;
   std::vector<Intent> intents_;  ///< of each with each; the present one is last
   std::map<FlowKey, Device> arrivals_;
   std::set<FlowKey> doubted_;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <doctest/doctest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "tests/property/histories.hpp"
 
 namespace mcast::testing {
@@ -15,60 +19,40 @@ KernelTraits with_slots(KernelTraits traits, std::size_t slots) {
   return traits;
 }
 
-TEST_CASE("Linux: the kernel does what is intended whatever happens to links and rules") {
-  CHECK(all_pass({.traits = linux_traits(),
-                  .universe = small_universe(Rules::exact),
-                  .weather = kFair,
-                  .count = 1000}));
+/// The same for every kernel's semantics. `slots`: 0 for as many as it has.
+void check_all(Rules rules, Weather weather, int count, std::size_t slots = 0) {
+  for (const auto& traits : {linux_traits(), freebsd_traits()}) {
+    CAPTURE(traits.ipv4.bind_needs_address);
+    CHECK(all_pass({.traits = slots == 0 ? traits : with_slots(traits, slots),
+                    .universe = small_universe(rules),
+                    .weather = weather,
+                    .count = count}));
+  }
 }
 
-TEST_CASE("Linux: failing calls and lost events change when it converges, never to what") {
-  CHECK(all_pass({.traits = linux_traits(),
-                  .universe = small_universe(Rules::exact),
-                  .weather = kStormy,
-                  .count = 1500}));
+TEST_CASE("the kernel does what is intended whatever happens to links and rules") {
+  check_all(Rules::exact, kFair, 1000);
 }
 
-TEST_CASE("Linux: any-source rules and ranges follow the traffic") {
-  CHECK(all_pass({.traits = linux_traits(),
-                  .universe = small_universe(Rules::templates),
-                  .weather = kStormy,
-                  .count = 1000}));
+TEST_CASE("failing calls and lost events change when it converges, never to what") {
+  check_all(Rules::exact, kStormy, 1500);
 }
 
-TEST_CASE("Linux: native rules forward what is intended, or are learned instead") {
-  CHECK(all_pass({.traits = linux_traits(),
-                  .universe = small_universe(Rules::native),
-                  .weather = kStormy,
-                  .count = 1500}));
+TEST_CASE("any-source rules and ranges follow the traffic") {
+  check_all(Rules::templates, kStormy, 1000);
 }
 
-TEST_CASE("Linux: slots of native entries change hands without leaks") {
-  CHECK(all_pass({.traits = with_slots(linux_traits(), 4),
-                  .universe = small_universe(Rules::native),
-                  .weather = kStormyFiles,
-                  .count = 1000}));
+TEST_CASE("native rules forward what is intended, or are learned instead") {
+  check_all(Rules::native, kStormy, 1500);
 }
 
-TEST_CASE("Linux: slots change hands without leaks when there are fewer than interfaces") {
-  CHECK(all_pass({.traits = with_slots(linux_traits(), 4),
-                  .universe = small_universe(Rules::exact),
-                  .weather = kStormyFiles,
-                  .count = 1000}));
+TEST_CASE("slots of native entries, or of what is learned instead, change hands without leaks") {
+  check_all(Rules::native, kStormyFiles, 1000, 4);
 }
 
-TEST_CASE("FreeBSD: departures that drop entries and slots that dangle") {
-  CHECK(all_pass({.traits = freebsd_traits(),
-                  .universe = small_universe(Rules::exact),
-                  .weather = kStormy,
-                  .count = 1000}));
-}
-
-TEST_CASE("FreeBSD: slots change hands without leaks when there are fewer than interfaces") {
-  CHECK(all_pass({.traits = with_slots(freebsd_traits(), 4),
-                  .universe = small_universe(Rules::templates),
-                  .weather = kStormyFiles,
-                  .count = 500}));
+TEST_CASE("slots change hands without leaks when there are fewer than interfaces") {
+  check_all(Rules::exact, kStormyFiles, 1000, 4);
+  check_all(Rules::templates, kStormyFiles, 500, 4);
 }
 
 }  // namespace

@@ -44,11 +44,22 @@ class World::Watch final : public Saboteur {
     auto outcome = kernel_.apply(op);
     world_.log_.push_back(
         fmt::format("    {}{}", to_string(op), outcome ? "" : ": " + outcome.error().message));
+    if (const auto* bind = std::get_if<BindVif>(&op); bind != nullptr && outcome) judge(*bind);
     world_.oracle_.judge_step();
     return outcome;
   }
 
  private:
+  /// The engine has read all that the kernel said of interfaces and their addresses.
+  void judge(const BindVif& op) const {
+    const auto device = world_.kernel_.slot(op.table, op.slot);
+    const auto meant = world_.kernel_.links().find(op.link);
+    if (meant != world_.kernel_.links().end() && device == meant->second.device) return;
+    if (world_.kernel_.events_wait()) return;
+    throw Objection("the kernel bound another interface than the one that is meant: " +
+                    to_string(Op(op)));
+  }
+
   World& world_;
 };
 
@@ -76,8 +87,8 @@ World::World(const KernelTraits& traits, const Universe& universe, MakeSaboteur 
       saboteur_(sabotage != nullptr
                     ? sabotage(*watch_)
                     : std::make_unique<Saboteur>(static_cast<platform::MrouteKernel&>(*watch_))),
-      engine_(traits, {.default_ipv4 = traits.ipv4.default_table,
-                       .default_ipv6 = traits.ipv6.default_table}),
+      engine_(saboteur_->believed(), {.default_ipv4 = traits.ipv4.default_table,
+                                      .default_ipv6 = traits.ipv6.default_table}),
       oracle_(kernel_, flows_) {
   oracle_.intend(rules_);
   static_cast<void>(kernel_.start(*this));
@@ -85,6 +96,12 @@ World::World(const KernelTraits& traits, const Universe& universe, MakeSaboteur 
 }
 
 World::~World() = default;
+
+void World::link_removed(IfIndex index) {
+  if (saboteur_->overlooks_returns() && kernel_.links().contains(index)) return;
+  ++link_events_;
+  engine_.link_removed(index);
+}
 
 void World::perform(const Command& command) {
   act(command);

@@ -24,6 +24,9 @@ enum class Action : std::uint8_t {
   swap_names,      ///< a, b: which
   toggle_altname,  ///< a: which; b: alternative name
   toggle_flag,     ///< a: which; b odd: up, even: multicast
+  give_address,    ///< a: which; an IPv4 address that nobody has
+  take_address,    ///< a: which; c: one of its IPv4 addresses, or all
+  share_address,   ///< a, b: whose first IPv4 address is given to whom
   configure,       ///< rules: the new configuration
   configure_same,
   add_route,     ///< rules.routes
@@ -77,6 +80,10 @@ class Saboteur : public platform::MrouteKernel {
   Saboteur& operator=(const Saboteur&) = delete;
   /// The engine has no more steps for now.
   virtual void plan_ended() {}
+  /// What the planner takes for the kernel's semantics.
+  [[nodiscard]] virtual KernelTraits believed() const { return traits(); }
+  /// Does not notice that an interface is gone which is there again at once.
+  [[nodiscard]] virtual bool overlooks_returns() const { return false; }
 
   [[nodiscard]] const KernelTraits& traits() const override { return kernel_.traits(); }
   Result<void> adopt_table(platform::TableSocket s) override {
@@ -126,10 +133,7 @@ class World final : private platform::LinkSink, private platform::UpcallSink {
     ++link_events_;
     engine_.link_changed(link);
   }
-  void link_removed(IfIndex index) override {
-    ++link_events_;
-    engine_.link_removed(index);
-  }
+  void link_removed(IfIndex index) override;
   void links_relearned(std::span<const Link> links) override {
     ++link_events_;
     engine_.links_relearned(links);
@@ -140,6 +144,8 @@ class World final : private platform::LinkSink, private platform::UpcallSink {
   void act(const Command& command);
   [[nodiscard]] bool hides_replacement(const Command& command) const;
   void act_on_links(const Command& command);
+  void act_on_addresses(const Command& command);
+  [[nodiscard]] Address next_address();
   void act_on_rules(const Command& command);
   void add_link(const std::string& name, IfIndex index, std::uint64_t incarnation);
   [[nodiscard]] IfIndex pick(unsigned which) const;
@@ -169,7 +175,7 @@ class World final : private platform::LinkSink, private platform::UpcallSink {
   Oracle oracle_;
   RulesText rules_;
   Milliseconds now_ = 0;
-  unsigned links_made_ = 0;
+  unsigned addresses_made_ = 0;
   int upcalls_read_ = 0;
   bool at_rest_ = false;  ///< while packets are sent: what the kernel reports is understood
   std::map<std::string, Link> former_;  ///< links that were, by name

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <ostream>
 #include <utility>
 
@@ -15,10 +16,11 @@ namespace mcast::testing {
 namespace {
 
 constexpr std::array kActionNames = {
-    "add_link",       "remove_link", "replace_link", "rename_link",     "swap_names",
-    "toggle_altname", "toggle_flag", "configure",    "configure_same",  "add_route",
-    "remove_route",   "add_join",    "remove_join",  "transaction",     "traffic",
-    "flush",          "fault",       "lose_events",  "disorder_events", "lose_table"};
+    "add_link",       "remove_link",     "replace_link", "rename_link",  "swap_names",
+    "toggle_altname", "toggle_flag",     "give_address", "take_address", "share_address",
+    "configure",      "configure_same",  "add_route",    "remove_route", "add_join",
+    "remove_join",    "transaction",     "traffic",      "flush",        "fault",
+    "lose_events",    "disorder_events", "lose_table"};
 
 bool same_route(const RouteText& a, const RouteText& b) {
   return a.iif == b.iif && a.source == b.source && a.group == b.group;
@@ -49,6 +51,10 @@ void World::act(const Command& command) {
     case Action::toggle_altname:
     case Action::toggle_flag:
       return act_on_links(command);
+    case Action::give_address:
+    case Action::take_address:
+    case Action::share_address:
+      return act_on_addresses(command);
     case Action::traffic: {
       const IfIndex from = pick(command.a);
       if (from.value == 0) return;
@@ -101,10 +107,50 @@ void World::add_link(const std::string& name, IfIndex index, std::uint64_t incar
   link.up = true;
   link.loopback = name == "lo";
   link.multicast = !link.loopback;
-  const auto host = static_cast<std::uint8_t>(++links_made_);
-  link.addresses = {Address::from_v4(std::array<std::uint8_t, 4>{192, 0, 2, host}),
-                    Address::parse(fmt::format("fe80::{:x}", links_made_)).value()};
+  link.addresses = {next_address(),
+                    Address::parse(fmt::format("fe80::{:x}", addresses_made_)).value()};
+  // Now and then its address comes later.
+  if (addresses_made_ % 3 == 0) link.addresses.erase(link.addresses.begin());
   kernel_.add_link(std::move(link));
+}
+
+Address World::next_address() {
+  ++addresses_made_;
+  return Address::from_v4(
+      std::array<std::uint8_t, 4>{10, 9, static_cast<std::uint8_t>(addresses_made_ >> 8U),
+                                  static_cast<std::uint8_t>(addresses_made_)});
+}
+
+void World::act_on_addresses(const Command& command) {
+  const IfIndex index = pick(command.a);
+  if (index.value == 0) return;
+  std::vector<Address> own;
+  std::ranges::copy_if(kernel_.links().at(index).link.addresses, std::back_inserter(own),
+                       [](const Address& a) { return a.family() == Family::ipv4; });
+  const auto change = [&](const char* what, IfIndex which, const auto& edit) {
+    log_.push_back(fmt::format("{} {}", what, kernel_.links().at(which).link.name));
+    kernel_.change_link(which, edit);
+  };
+  switch (command.action) {
+    case Action::give_address: {
+      const Address address = next_address();
+      return change("give an address to", index,
+                    [&](Link& link) { link.addresses.push_back(address); });
+    }
+    case Action::take_address:
+      return change("take addresses from", index, [&](Link& link) {
+        std::erase_if(link.addresses, [&](const Address& address) {
+          return address.family() == Family::ipv4 &&
+                 (command.c % 2 == 0 || address == own[command.c % own.size()]);
+        });
+      });
+    default: {
+      const IfIndex other = pick(command.b);
+      if (own.empty() || other == index) return;
+      return change("share an address with", other,
+                    [&](Link& link) { link.addresses.push_back(own.front()); });
+    }
+  }
 }
 
 /// Whether a re-created interface looks like the old one. Where the kernel keeps slots of departed
