@@ -139,10 +139,48 @@ class NeverCompares final : public Saboteur {
   std::map<std::pair<TableKey, FlowKey>, PutMfc> entries_;
 };
 
+/// Binds each slot once more.
+class BindsAgain final : public Saboteur {
+ public:
+  using Saboteur::Saboteur;
+  Result<void> apply(const Op& op) override {
+    auto outcome = kernel_.apply(op);
+    if (is<BindVif>(op) && outcome) static_cast<void>(kernel_.apply(op));
+    return outcome;
+  }
+};
+
+/// Takes no notice of a rename but for the name, however it is told.
+class ForgetsRenames final : public Saboteur {
+ public:
+  using Saboteur::Saboteur;
+  [[nodiscard]] KernelTraits believed() const override {
+    KernelTraits traits = kernel_.traits();
+    traits.ipv4.rename_is_departure = false;
+    return traits;
+  }
+  [[nodiscard]] bool overlooks_renames() const override { return true; }
+};
+
+/// Believes something about the kernel that is not so.
+template <auto Mistake>
+class Believes final : public Saboteur {
+ public:
+  using Saboteur::Saboteur;
+  [[nodiscard]] KernelTraits believed() const override {
+    KernelTraits traits = kernel_.traits();
+    Mistake(traits);
+    return traits;
+  }
+};
+
 /// Only events of the links, only rules: no fault can be mistaken for the planner's.
-bool caught(MakeSaboteur sabotage,
-            Weather weather = {.faults = false, .bad_events = false, .commands = true}) {
-  return !all_pass({.traits = linux_traits(),
+constexpr Weather kFair{.faults = false, .bad_events = false, .commands = true};
+constexpr Weather kFairFiles{.faults = false, .bad_events = false, .commands = false};
+constexpr Weather kFaulty{.faults = true, .bad_events = false, .commands = true};
+
+bool caught(const KernelTraits& traits, MakeSaboteur sabotage, Weather weather = kFair) {
+  return !all_pass({.traits = traits,
                     .universe = small_universe(Rules::exact),
                     .weather = weather,
                     .count = 1000,
@@ -150,37 +188,100 @@ bool caught(MakeSaboteur sabotage,
                     .sabotage = sabotage});
 }
 
+bool caught_under_both(MakeSaboteur sabotage, Weather weather = kFair) {
+  const bool on_linux = caught(linux_traits(), sabotage, weather);
+  const bool on_freebsd = caught(freebsd_traits(), sabotage, weather);
+  CHECK(on_linux == on_freebsd);
+  return on_linux;
+}
+
 template <class Kind>
 std::unique_ptr<Saboteur> make(platform::MrouteKernel& kernel) {
   return std::make_unique<Kind>(kernel);
 }
 
+/// Under FreeBSD's semantics, where the belief is wrong.
+template <auto Mistake>
+bool caught_believing() {
+  return caught(freebsd_traits(), make<Believes<Mistake>>);
+}
+
 TEST_CASE("steps that are only carried out late are no objection by themselves") {
-  CHECK_FALSE(caught(make<Procrastinator>));
+  CHECK_FALSE(caught(linux_traits(), make<Procrastinator>));
 }
 TEST_CASE("binding before shrinking is caught") {
-  CHECK(caught(make<BindsBeforeShrinking>));
+  CHECK(caught_under_both(make<BindsBeforeShrinking>));
 }
 TEST_CASE("putting before binding is caught") {
-  CHECK(caught(make<PutsBeforeBinding>));
+  CHECK(caught_under_both(make<PutsBeforeBinding>));
 }
 TEST_CASE("never unbinding is caught") {
-  CHECK(caught(make<NeverUnbinds>));
+  CHECK(caught_under_both(make<NeverUnbinds>));
 }
 TEST_CASE("never dropping is caught") {
-  CHECK(caught(make<NeverDrops>));
+  CHECK(caught_under_both(make<NeverDrops>));
 }
 TEST_CASE("never leaving is caught") {
-  CHECK(caught(make<NeverLeaves>));
+  CHECK(caught_under_both(make<NeverLeaves>));
 }
 TEST_CASE("losing a step is caught") {
-  CHECK(caught(make<LosesSteps>));
+  CHECK(caught_under_both(make<LosesSteps>));
 }
 TEST_CASE("writing without comparing is caught") {
-  CHECK(caught(make<NeverCompares>));
+  CHECK(caught_under_both(make<NeverCompares>));
 }
 TEST_CASE("ignoring errors is caught") {
-  CHECK(caught(make<IgnoresErrors>, {.faults = true, .bad_events = false, .commands = true}));
+  CHECK(caught_under_both(make<IgnoresErrors>, kFaulty));
+}
+
+// --- What only FreeBSD's kernel punishes ---------------------------------------------------------
+
+TEST_CASE("binding a used slot is caught where it is the end of the interface") {
+  CHECK(caught(freebsd_traits(), make<BindsAgain>));
+  CHECK_FALSE(caught(linux_traits(), make<BindsAgain>));
+}
+TEST_CASE("taking a rename for none is caught where it is a departure") {
+  CHECK(caught(freebsd_traits(), make<ForgetsRenames>));
+  CHECK_FALSE(caught(linux_traits(), make<ForgetsRenames>));
+}
+TEST_CASE("updating entries in place is caught where outputs stay") {
+  // What stays shows when another interface gets the slot.
+  KernelTraits traits = freebsd_traits();
+  traits.ipv4.slots = 3;
+  CHECK(!all_pass(
+      {.traits = traits,
+       .universe = small_universe(Rules::exact),
+       .weather = kFairFiles,
+       .count = 2000,
+       .report = false,
+       .sabotage = make<
+           Believes<[](KernelTraits& believed) { believed.ipv4.update_clears_outputs = true; }>>}));
+}
+TEST_CASE("leaving dangling slots alone is caught") {
+  CHECK(caught_believing<[](KernelTraits& traits) { traits.ipv6.departure_unbinds = true; }>());
+}
+TEST_CASE("keeping entries that the kernel dropped is caught") {
+  CHECK(caught_believing<[](KernelTraits& traits) {
+    traits.ipv4.departure_drops_entries = false;
+  }>());
+}
+TEST_CASE("unbinding what an entry lists is caught where the kernel uses it") {
+  CHECK(caught_believing<[](KernelTraits& traits) {
+    traits.ipv6.unbound_output = UnboundOutput::skipped;
+  }>());
+}
+TEST_CASE("binding without an address is caught where the kernel needs one") {
+  CHECK(caught_believing<[](KernelTraits& traits) { traits.ipv4.bind_needs_address = false; }>());
+}
+TEST_CASE("native entries are caught where there are none") {
+  CHECK(!all_pass(
+      {.traits = freebsd_traits(),
+       .universe = small_universe(Rules::native),
+       .weather = kFair,
+       .count = 1000,
+       .report = false,
+       .sabotage =
+           make<Believes<[](KernelTraits& traits) { traits.ipv4.native_any_source = true; }>>}));
 }
 
 }  // namespace

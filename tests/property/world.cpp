@@ -97,9 +97,18 @@ World::World(const KernelTraits& traits, const Universe& universe, MakeSaboteur 
 
 World::~World() = default;
 
-void World::link_removed(IfIndex index) {
-  if (saboteur_->overlooks_returns() && kernel_.links().contains(index)) return;
+void World::link_changed(const Link& link) {
   ++link_events_;
+  told_[link.index] = link.name;
+  engine_.link_changed(link);
+}
+
+void World::link_removed(IfIndex index) {
+  ++link_events_;
+  const auto present = kernel_.links().find(index);
+  const bool renamed =
+      present != kernel_.links().end() && present->second.link.name != told_[index];
+  if (saboteur_->overlooks_renames() && renamed) return;
   engine_.link_removed(index);
 }
 

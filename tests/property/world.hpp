@@ -82,8 +82,8 @@ class Saboteur : public platform::MrouteKernel {
   virtual void plan_ended() {}
   /// What the planner takes for the kernel's semantics.
   [[nodiscard]] virtual KernelTraits believed() const { return traits(); }
-  /// Does not notice that an interface is gone which is there again at once.
-  [[nodiscard]] virtual bool overlooks_returns() const { return false; }
+  /// Does not notice that an interface departed which is there again under another name.
+  [[nodiscard]] virtual bool overlooks_renames() const { return false; }
 
   [[nodiscard]] const KernelTraits& traits() const override { return kernel_.traits(); }
   Result<void> adopt_table(platform::TableSocket s) override {
@@ -129,16 +129,14 @@ class World final : private platform::LinkSink, private platform::UpcallSink {
  private:
   class Watch;
 
-  void link_changed(const Link& link) override {
-    ++link_events_;
-    engine_.link_changed(link);
-  }
+  void link_changed(const Link& link) override;
   void link_removed(IfIndex index) override;
   void links_relearned(std::span<const Link> links) override {
     ++link_events_;
     engine_.links_relearned(links);
   }
-  int link_events_ = 0;  ///< passed on since last looked
+  int link_events_ = 0;                  ///< passed on since last looked
+  std::map<IfIndex, std::string> told_;  ///< the name of each, as last passed on
   void upcall(const Upcall& upcall) override;
 
   void act(const Command& command);
