@@ -64,6 +64,10 @@ struct Lab {
     return {under_test->host_address(from, table.family), group};
   }
   Result<void> put(const MfcShape& made) { return kernel().apply(PutMfc{table, flow(), made}); }
+  Result<void> drop() { return kernel().apply(DropMfc{table, flow(), slot(0)}); }
+  bool is_bound(unsigned number) { return kernel().slot_is_bound(table, slot(number)).value(); }
+  /// Whether the kernel survives packets of entries which list slots that are not bound.
+  [[nodiscard]] bool may_send_unbound() { return traits().unbound_output != UnboundOutput::fatal; }
   Names send(const std::string& from = "a") { return under_test->send(from, group); }
   std::vector<Upcall> upcalls() {
     Upcalls sink;
@@ -76,13 +80,25 @@ struct Lab {
   Address group;
 };
 
+/// For families of which `about` holds: what kernels do in different ways is told case by case.
 template <class Case>
-void for_both_families(Case run) {
+void for_families(bool (*about)(const FamilyTraits&), Case run) {
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     INFO(to_string(family));
     Lab lab(family);
-    run(lab);
+    if (about(lab.traits())) run(lab);
   }
+}
+
+template <class Case>
+void for_both_families(Case run) {
+  for_families([](const FamilyTraits&) { return true; }, run);
+}
+
+/// Families for which an interface may be destroyed while it has a slot.
+template <class Case>
+void for_families_that_unbind(Case run) {
+  for_families([](const FamilyTraits& traits) { return traits.departure_unbinds; }, run);
 }
 
 }  // namespace mcast::testing

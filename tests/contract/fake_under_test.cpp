@@ -92,7 +92,9 @@ class FakeUnderTest final : public KernelUnderTest {
     return address_of(name, family, 2);
   }
   std::set<std::string> send(const std::string& from, const Address& group) override {
-    kernel_.send(kernel_.find_link(from)->device, {host_address(from, group.family()), group});
+    const auto* present = kernel_.find_link(from);
+    const bool passes = present != nullptr && present->link.up;
+    if (passes) kernel_.send(present->device, {host_address(from, group.family()), group});
     return late_arrivals(group);
   }
   std::set<std::string> late_arrivals(const Address& group) override {

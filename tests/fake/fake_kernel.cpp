@@ -62,7 +62,7 @@ Result<void> FakeKernel::carry_out(const PutMfc& op) {
   if (op.shape.parent.value >= traits_of(op.table).slots) {
     return fail(ErrorCode::no_slots, "the parent is beyond the last slot");
   }
-  check_outputs(table, op);
+  TRY(check_outputs(table, op));
   bool is_new = false;
   Entry& entry = *TRY(entry_to_put(table, op, is_new));
   entry.parent = op.shape.parent;
@@ -113,17 +113,21 @@ std::size_t FakeKernel::slots_in_use(const Table& table) {
   return in_use;
 }
 
-/// Where the kernel uses the interface of an output without looking, it has to be there. What the
-/// program has not read about yet it cannot know.
-void FakeKernel::check_outputs(const Table& table, const PutMfc& op) {
-  if (traits_of(op.table).unbound_output != UnboundOutput::fatal) return;
+/// Where the kernel uses the interface of an output without looking, there has to be one: the port
+/// refuses others. That it is gone is known to the program once it has read of it.
+Result<void> FakeKernel::check_outputs(const Table& table, const PutMfc& op) {
+  if (traits_of(op.table).unbound_output != UnboundOutput::fatal) return {};
   for (std::size_t i = 0; i < kMaxSlots; ++i) {
     if (op.shape.ttls[i] == 0) continue;
-    if (!table.vifs[i]) violation("an output without an interface: " + to_string(Op(op)));
-    if (!table.vifs[i] || !is_gone(*table.vifs[i])) continue;
+    if (!table.vifs[i]) {
+      violation("an output without an interface: " + to_string(Op(op)));
+      return fail(ErrorCode::invalid_argument, "an output has no slot");
+    }
+    if (!is_gone(*table.vifs[i])) continue;
     auto what = "an output to an interface that is gone: " + to_string(Op(op));
     events_wait() ? accident(std::move(what)) : violation(std::move(what));
   }
+  return {};
 }
 
 /// The next packet of such an entry would be the end.
@@ -165,8 +169,7 @@ Result<IfIndex> FakeKernel::interface_to_bind(const BindVif& op) {
     return fail(ErrorCode::invalid_argument, "interface index too large");
   }
   const bool by_address = traits.bind_needs_address;
-  if (by_address && !op.address)
-    return fail(ErrorCode::invalid_argument, "binding needs an address");
+  if (by_address && !op.address) return fail(ErrorCode::no_such_interface, "it has no address");
   const IfIndex index = by_address ? TRY(holder_of(*op.address, op)) : op.link;
   const auto present = links_.find(index);
   if (present == links_.end()) return fail(ErrorCode::no_such_interface, "no such interface");
@@ -203,16 +206,18 @@ Result<void> FakeKernel::carry_out(const UnbindVif& op) {
 Result<void> FakeKernel::carry_out(const JoinGroup& op) {
   const auto present = links_.find(op.link);
   if (present == links_.end()) return fail(ErrorCode::no_such_interface, "no such interface");
-  // Such a record keeps a new join of the same index from having an effect, until it is left
-  // (ip_mc_join_group: EADDRINUSE).
-  joins_.try_emplace(op, present->second.device);
+  // Where records of interfaces that are gone stay on sockets, one keeps a new join of the same
+  // index from having an effect, until it is left (ip_mc_join_group: EADDRINUSE).
+  if (joins_.contains(op)) return {};
   const auto sources = std::ranges::count_if(joins_, [&](const auto& join) {
     return join.first.source && join.first.link == op.link && join.first.group == op.group;
   });
   const std::size_t limit = traits_.max_sources_per_group;
-  if (limit != 0 && static_cast<std::size_t>(sources) > limit) {
+  if (op.source && limit != 0 && static_cast<std::size_t>(sources) >= limit) {
     violation("more sources than the kernel survives: " + to_string(Op(op)));
+    return fail(ErrorCode::limit_reached, "too many sources of the group");
   }
+  joins_.emplace(op, present->second.device);
   return {};
 }
 

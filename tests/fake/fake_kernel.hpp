@@ -228,7 +228,7 @@ class FakeKernel final : public platform::MrouteKernel,
   /// One more than the number of the highest slot in use: slots from there on are not looked at.
   [[nodiscard]] static std::size_t slots_in_use(const Table& table);
   [[nodiscard]] bool is_gone(const Vif& vif) const { return find_device(vif.device) == nullptr; }
-  void check_outputs(const Table& table, const PutMfc& op);
+  Result<void> check_outputs(const Table& table, const PutMfc& op);
   void check_mentions(const Table& table, const UnbindVif& op);
   void check_sends(const Table& table, TableKey key, const Entry& entry, unsigned ttl);
   void write_outputs(const Table& table, TableKey key, const MfcShape& shape, Entry& entry) const;

@@ -12,6 +12,9 @@ namespace {
 
 /// ipmr.c, ip6mr.c; FreeBSD's releases queue three to five.
 constexpr std::size_t kUnresolvedPackets = 4;
+/// linux/mroute.h: MFC_ASSERT_THRESH, between two reports of a wrong interface for one entry;
+/// FreeBSD's ip_mroute.c: pim_assert_interval. For FreeBSD's IPv6 the port limits them.
+constexpr Milliseconds kReportInterval = 3'000;
 
 }  // namespace
 
@@ -96,7 +99,7 @@ void FakeKernel::forward(Table& table, TableKey key, Entry& entry, const FlowKey
   }
   if (!is_expected) {
     entry.counters.wrong_interface += 1;
-    const bool silent = entry.reported_at && now_ - *entry.reported_at < habits.report_interval;
+    const bool silent = entry.reported_at && now_ - *entry.reported_at < kReportInterval;
     const bool reports =
         (arrived || habits.asks_without_slot) && !silent && (parent || !habits.reports_need_parent);
     if (reports) {

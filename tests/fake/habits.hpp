@@ -14,8 +14,6 @@ struct Habits {
 
   /// How long packets of an unknown flow wait for an answer.
   Milliseconds unresolved_life;
-  /// Between two reports of a wrong interface for one entry.
-  Milliseconds report_interval;
   /// A wrong interface is reported only while the entry's parent has a slot.
   bool reports_need_parent;
   /// A packet on a wrong interface is counted as one of the entry's packets too.
