@@ -92,10 +92,11 @@ class FakeUnderTest final : public KernelUnderTest {
     return address_of(name, family, 2);
   }
   std::set<std::string> send(const std::string& from, const Address& group) override {
-    const auto* present = kernel_.find_link(from);
-    const bool passes = present != nullptr && present->link.up;
-    if (passes) kernel_.send(present->device, {host_address(from, group.family()), group});
-    return late_arrivals(group);
+    return send_from(from, {host_address(from, group.family()), group});
+  }
+  std::optional<std::set<std::string>> send_moved(const std::string& from, const std::string& host,
+                                                  const Address& group) override {
+    return send_from(from, {host_address(host, group.family()), group});
   }
   std::set<std::string> late_arrivals(const Address& group) override {
     std::set<std::string> names;
@@ -112,6 +113,12 @@ class FakeUnderTest final : public KernelUnderTest {
     const unsigned number = numbers_.at(name);
     return *Address::parse(family == Family::ipv4 ? fmt::format("10.{}.0.{}", number, host)
                                                   : fmt::format("fd00:{}::{}", number, host));
+  }
+  std::set<std::string> send_from(const std::string& from, const FlowKey& flow) {
+    const auto* present = kernel_.find_link(from);
+    const bool passes = present != nullptr && present->link.up;
+    if (passes) kernel_.send(present->device, flow);
+    return late_arrivals(flow.group);
   }
   [[nodiscard]] std::vector<Address> router_addresses(const std::string& name) const {
     return {router_address(name, Family::ipv4), router_address(name, Family::ipv6)};

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -61,6 +62,13 @@ class KernelUnderTest {
   /// That host sends one packet. Returns the interfaces whose hosts have got it, once it cannot
   /// arrive anywhere else any more.
   virtual std::set<std::string> send(const std::string& from, const Address& group) = 0;
+  /// As if the host behind `host` had moved: one packet of its comes from behind `from`. None where
+  /// that cannot be done.
+  virtual std::optional<std::set<std::string>> send_moved(const std::string& /*from*/,
+                                                          const std::string& /*host*/,
+                                                          const Address& /*group*/) {
+    return std::nullopt;
+  }
   /// The interfaces whose hosts have got packets of the group that were sent earlier and waited.
   virtual std::set<std::string> late_arrivals(const Address& group) = 0;
 };

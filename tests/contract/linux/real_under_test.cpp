@@ -104,6 +104,11 @@ class Cable {
   void remove_address(NetNamespace& router, const std::string& name, Family family) const {
     router.remove_address(name, with_length(router_address(family), family));
   }
+  /// Once more is as good as once.
+  void add_host_address(const std::string& address, Family family) {
+    if (!more_addresses_.insert(address).second) return;
+    host_.add_address("lan", with_length(address, family));
+  }
   /// Stays, so that packets which come later are seen too.
   MulticastReceiver& receiver(const std::string& group) {
     const auto [position, fresh] = receivers_.try_emplace(group);
@@ -127,6 +132,7 @@ class Cable {
 
   unsigned number_;
   NetNamespace host_;
+  std::set<std::string> more_addresses_;
   std::unique_ptr<Way> up_;
   std::unique_ptr<Way> down_;
   std::map<std::string, std::unique_ptr<MulticastReceiver>> receivers_;
@@ -235,18 +241,13 @@ class RealUnderTest final : public KernelUnderTest,
     return *Address::parse(cables_.at(name)->address(family));
   }
   std::set<std::string> send(const std::string& from, const Address& group) override {
-    Cable& cable = *cables_.at(from);
-    const std::string text = group.to_string();
-    for (auto& [name, other] : cables_) other->receiver(text);
-    auto& sender = senders_[{from, text}];
-    if (!sender) {
-      sender = std::make_unique<MulticastSender>(
-          cable.host(), "lan", text,
-          MulticastSender::Options{.source = cable.address(group.family())});
-    }
-    sender->send();
-    cable.await_upstream();
-    return late_arrivals(group);
+    return send_from(from, cables_.at(from)->address(group.family()), group);
+  }
+  std::optional<std::set<std::string>> send_moved(const std::string& from, const std::string& host,
+                                                  const Address& group) override {
+    const std::string source = cables_.at(host)->address(group.family());
+    cables_.at(from)->add_host_address(source, group.family());
+    return send_from(from, source, group);
   }
   std::set<std::string> late_arrivals(const Address& group) override {
     std::set<std::string> names;
@@ -256,7 +257,7 @@ class RealUnderTest final : public KernelUnderTest,
       receiver.drain();
       for (const auto& [key, sender] : senders_) {
         // A host gets its own packets back without a router.
-        if (key.second != group.to_string() || key.first == name) continue;
+        if (key.group != group.to_string() || key.from == name) continue;
         const auto received = receiver.account(*sender).received;
         auto& seen = seen_[{cable.get(), sender->flow()}];
         if (received > std::exchange(seen, received)) names.insert(name);
@@ -301,8 +302,23 @@ class RealUnderTest final : public KernelUnderTest,
   }
   std::uint64_t change_count() const override { return kernel_->change_count(); }
 
+  std::set<std::string> send_from(const std::string& from, const std::string& source,
+                                  const Address& group) {
+    Cable& cable = *cables_.at(from);
+    const std::string text = group.to_string();
+    for (auto& [name, other] : cables_) other->receiver(text);
+    auto& sender = senders_[{from, source, text}];
+    if (!sender) {
+      sender = std::make_unique<MulticastSender>(cable.host(), "lan", text,
+                                                 MulticastSender::Options{.source = source});
+    }
+    sender->send();
+    cable.await_upstream();
+    return late_arrivals(group);
+  }
+
   void forget_senders(const std::string& name) {
-    std::erase_if(senders_, [&](const auto& entry) { return entry.first.first == name; });
+    std::erase_if(senders_, [&](const auto& entry) { return entry.first.from == name; });
   }
 
   NetNamespace net_;
@@ -312,8 +328,13 @@ class RealUnderTest final : public KernelUnderTest,
   std::unique_ptr<platform::LinkSource> links_;
   std::unique_ptr<platform::MulticastRuleSocket> rules_;
   std::map<std::string, std::unique_ptr<Cable>> cables_;
-  using NameAndGroup = std::pair<std::string, std::string>;
-  std::map<NameAndGroup, std::unique_ptr<MulticastSender>> senders_;
+  struct Sent {
+    std::string from;  ///< the interface
+    std::string source;
+    std::string group;
+    auto operator<=>(const Sent&) const = default;
+  };
+  std::map<Sent, std::unique_ptr<MulticastSender>> senders_;
   /// By cable and flow, so far.
   std::map<std::pair<const Cable*, std::uint64_t>, std::uint64_t> seen_;
   unsigned made_ = 0;
