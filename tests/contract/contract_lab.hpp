@@ -46,6 +46,11 @@ struct Lab {
     }
   }
 
+  /// Before interfaces go: not every kernel lets go of their slots by itself.
+  ~Lab() { kernel().close_table(table); }
+  Lab(const Lab&) = delete;
+  Lab& operator=(const Lab&) = delete;
+
   platform::MrouteKernel& kernel() { return under_test->kernel(); }
   [[nodiscard]] const FamilyTraits& traits() { return kernel().traits().of(table.family); }
   /// The step by which an interface takes a slot, of the default table if not another is named.
