@@ -7,8 +7,10 @@
 namespace mcast {
 
 void Table::upcall(const Upcall& upcall) {
-  if (!open_ || upcall.arrived_on.value >= slots_.size()) return;
-  const Slot& slot = slots_[upcall.arrived_on];
+  if (!open_) return;
+  // FreeBSD asks about IPv6 packets of interfaces without a slot too, by the number after the last
+  // one in use.
+  const bool is_slot = upcall.arrived_on.value < slots_.size();
   const bool missing = upcall.kind == Upcall::Kind::no_cache;
   std::uint32_t id = flows_.find(upcall.flow);
   if (id == kNone) {
@@ -28,7 +30,8 @@ void Table::upcall(const Upcall& upcall) {
     flow.set(Flow::kRewrite);
     return;
   }
-  if (!slot.in_place()) return;  // asked before the slot changed hands
+  if (!is_slot || !slots_[upcall.arrived_on].in_place()) return;  // or it changed hands meanwhile
+  const Slot& slot = slots_[upcall.arrived_on];
   const bool allowed = is_allowed_exactly(id, slot.holder) ||
                        match_template(flow.key, slot.holder).first_rule != kNone;
   if (missing || allowed) learn(id, upcall.arrived_on);
