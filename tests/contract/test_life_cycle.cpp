@@ -47,6 +47,7 @@ TEST_CASE("an output waits for an address where it has to, and not elsewhere") {
     CHECK(router.slots_bound() == (waits ? 1 : 2));
     router.under_test->add_address("b", router.family);
     router.await_flow("a", {"b"});
+    CHECK(router.is_at_rest());  // and knows whose address it was
     // Once it has its slot it needs none.
     router.under_test->remove_address("b", router.family);
     router.settle();
