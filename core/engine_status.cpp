@@ -27,6 +27,7 @@ std::vector<std::string> names_of(const std::vector<InterfacePattern>& patterns)
 // --- Interfaces ----------------------------------------------------------------------------------
 
 std::string Engine::State::oddity(const Link& link) const {
+  if (link.leaving) return "on its way out";
   if (!link.usable()) return "not multicast capable (its MULTICAST flag is off)";
   if (!links.is_enabled(link)) return "disabled by phyint";
   if (link.master.value != 0 && !link.master_is_vrf) {
@@ -47,6 +48,7 @@ std::string Engine::State::oddity(const Link& link) const {
 }
 
 void Engine::State::note_link(const Link& link) {
+  if (link.leaving) return;  // nothing odd: its removal follows
   std::string now = oddity(link);
   if (!now.empty()) {
     bool concerned = false;

@@ -21,6 +21,8 @@ struct Link {
   bool multicast = false;  ///< IFF_MULTICAST: without it the interface does not count
   bool loopback = false;
   bool point_to_point = false;
+  /// Its removal has begun: the kernel may still hold its slots, but not for long (FreeBSD).
+  bool leaving = false;
   /// The bridge, bond or VRF it is enslaved to; 0 if none.
   IfIndex master;
   bool master_is_vrf = false;
@@ -39,9 +41,9 @@ struct Link {
 
   bool operator==(const Link&) const = default;
 
-  /// An interface counts when it exists and is multicast capable; the loopback is never matched by
-  /// a wildcard, but may be named.
-  [[nodiscard]] bool usable() const { return multicast || loopback; }
+  /// An interface counts when it exists, to stay, and is multicast capable; the loopback is never
+  /// matched by a wildcard, but may be named.
+  [[nodiscard]] bool usable() const { return !leaving && (multicast || loopback); }
   [[nodiscard]] bool has_name(std::string_view wanted) const {
     if (name == wanted) return true;
     for (const auto& alt : altnames) {

@@ -66,6 +66,30 @@ TEST_CASE("a wildcard takes in every interface that arrives later, and no loopba
   CHECK(it.out(in, kFlow6) == Devices{first, second});
 }
 
+TEST_CASE("the slots of an interface on its way out are unbound, and nobody is warned") {
+  EngineOnFake it(freebsd_traits());
+  it.add("eth0");
+  it.add("eth1");
+  for (const char* const name : {"eth0", "eth1"}) {
+    it.kernel.change_link(it.kernel.find_link(name)->link.index, [](Link& link) {
+      link.addresses = {Address::parse("10.0.0.1").value()};
+    });
+  }
+  it.configure("mroute from eth0 source 10.0.0.9 group 225.1.2.3 to eth1\n"
+               "mroute from eth0 source fd00::9 group ff35::3 to eth1\n");
+  REQUIRE(it.kernel.slots_bound(it.table_v4()) == 2);
+  REQUIRE(it.kernel.slots_bound(it.table_v6()) == 2);
+  static_cast<void>(it.engine.take_notices());
+  it.kernel.change_link(it.kernel.find_link("eth1")->link.index,
+                        [](Link& link) { link.leaving = true; });
+  it.settle();
+  CHECK(it.kernel.slots_bound(it.table_v4()) == 1);
+  CHECK(it.kernel.slots_bound(it.table_v6()) == 1);
+  it.remove("eth1");
+  CHECK(it.engine.take_notices().empty());
+  CHECK(it.kernel.violations().empty());
+}
+
 TEST_CASE("a wildcard never sends back out of the inbound interface, a name does") {
   EngineOnFake it;
   const Device in = it.add("eth0");
