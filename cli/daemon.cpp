@@ -104,11 +104,10 @@ Daemon::Daemon(DaemonOptions options)
           loop_, *this, [this] { answer(); }, [this] { turn(); }),
       signals_(loop_, SIGHUP, SIGTERM, SIGINT),
       deadline_(loop_, [this] { turn(); }),
-      link_retry_(loop_),
-      links_ready_(loop_) {}
+      link_retry_(loop_) {}
 
 Daemon::~Daemon() {
-  if (links_ready_.is_open()) links_ready_.release();
+  for (auto& ready : links_ready_) ready.release();
   // After a start that failed; otherwise none is left.
   if (engine_) drop_multicast_rules();
 }
@@ -248,7 +247,8 @@ void Daemon::run() {
 /// new daemon can take the tables.
 void Daemon::shut_down() {
   announcer_->withdraw();
-  links_ready_.release();
+  for (auto& ready : links_ready_) ready.release();
+  links_ready_.clear();
   upcalls_.stop();
   rule_watch_.reset();
   drop_multicast_rules();
@@ -308,13 +308,20 @@ void Daemon::tell_learned() {
 }
 
 void Daemon::wait_for_links() {
-  if (!links_ready_.is_open()) links_ready_.assign(platform_.links->descriptor());
-  links_ready_.async_wait(asio::posix::stream_descriptor::wait_read,
-                          [this](const std::error_code& error) {
-                            if (error) return;
-                            read_links();
-                            wait_for_links();
-                          });
+  auto descriptors = platform_.links->further_descriptors();
+  descriptors.push_back(platform_.links->descriptor());
+  for (const int descriptor : descriptors) {
+    wait_for_links(links_ready_.emplace_back(loop_, descriptor));
+  }
+}
+
+void Daemon::wait_for_links(asio::posix::stream_descriptor& ready) {
+  ready.async_wait(asio::posix::stream_descriptor::wait_read,
+                   [this, &ready](const std::error_code& error) {
+                     if (error) return;
+                     read_links();
+                     wait_for_links(ready);
+                   });
 }
 
 void Daemon::read_links() {
@@ -333,12 +340,13 @@ void Daemon::take_link_events() {
   if (const auto read = platform::read_links(*engine_, *platform_.links, *this); !read) {
     spdlog::error("{}", read.error().message);
   }
-  const Milliseconds retry = platform_.links->retry_in();
-  if (retry < 0) {
+  Milliseconds again = platform_.links->retry_in();
+  if (again < 0) again = platform_.links->recheck_in();
+  if (again < 0) {
     link_retry_.cancel();
     return;
   }
-  link_retry_.expires_after(std::chrono::milliseconds(retry));
+  link_retry_.expires_after(std::chrono::milliseconds(again));
   link_retry_.async_wait([this](const std::error_code& error) {
     if (!error) read_links();
   });

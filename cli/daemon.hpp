@@ -6,6 +6,7 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -77,6 +78,7 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   void write_notices();
   void tell_learned();
   void wait_for_links();
+  void wait_for_links(asio::posix::stream_descriptor& ready);
   void read_links();
   void take_link_events();
   void wait_for_signals();
@@ -100,8 +102,8 @@ class Daemon final : private platform::LinkSink, private platform::UpcallSink, p
   asio::signal_set signals_;
   Deadline deadline_;
   asio::steady_timer link_retry_;
-  // The descriptor belongs to the port; this only waits for it and lets go before it is destroyed.
-  asio::posix::stream_descriptor links_ready_;
+  // The descriptors belong to the port; these only wait for them and let go before it is destroyed.
+  std::list<asio::posix::stream_descriptor> links_ready_;
   bool turn_scheduled_ = false;
   bool links_changed_ = false;  ///< by the last link events taken
 };

@@ -128,6 +128,8 @@ class LinkSource {
   virtual Result<void> start(LinkSink& sink) = 0;
   /// Readable when events wait.
   [[nodiscard]] virtual int descriptor() const = 0;
+  /// Others that are, where no single socket hears of everything.
+  [[nodiscard]] virtual std::vector<int> further_descriptors() const { return {}; }
   /// Reads all that waits. A loss of events is handled inside: everything is learned anew and
   /// reported by links_relearned. An error here means that the source is unusable.
   virtual Result<void> read(LinkSink& sink) = 0;
@@ -135,6 +137,9 @@ class LinkSource {
   /// was interrupted by further changes and has to be repeated, or not all that waited was read.
   /// -1: all that the kernel had sent has been passed on.
   [[nodiscard]] virtual Milliseconds retry_in() const = 0;
+  /// The same, though all has been passed on: the kernel may have lost events without saying so,
+  /// which read() then looks for. -1: it never does.
+  [[nodiscard]] virtual Milliseconds recheck_in() const { return -1; }
 };
 
 /// Receives what hosts and switches ask by Multicast Router Discovery.
