@@ -36,6 +36,21 @@ Bytes mrt6msg(std::uint8_t kind, std::uint16_t mif) {
   return bytes;
 }
 
+/// As FreeBSD writes it: the header of the packet and nothing else, its checksum's second half
+/// beside the interface, which is one byte.
+Bytes bare_igmpmsg(std::uint8_t kind, std::uint8_t vif) {
+  return {0x45, 0, 0, 100, 0x12, 0x34, 0, 0, kind, 0, vif, 0xc5, 10, 0, 0, 9, 225, 1, 2, 3};
+}
+
+/// The same of IPv6: over the payload's length, next header and hop limit lies only padding.
+Bytes bare_mrt6msg(std::uint8_t kind, std::uint16_t mif) {
+  Bytes bytes = mrt6msg(kind, mif);
+  bytes[5] = 80;
+  bytes[6] = 17;  // UDP
+  bytes[7] = 64;
+  return bytes;
+}
+
 }  // namespace
 
 TEST_CASE("an IPv4 upcall tells kind, flow and interface") {
@@ -56,6 +71,47 @@ TEST_CASE("an IPv6 upcall tells kind, flow and interface") {
   CHECK(missing->flow.to_string() == "(fd00::9, ff0e::1:2)");
   CHECK(missing->arrived_on == VifIndex(7));
   CHECK(decode_upcall(mrt6msg(2, 0), kTable6)->kind == Upcall::Kind::wrong_vif);
+}
+
+TEST_CASE("an upcall that is a bare header tells the same") {
+  const auto missing = decode_upcall(bare_igmpmsg(1, 31), kTable4);
+  REQUIRE(missing);
+  CHECK(missing->kind == Upcall::Kind::no_cache);
+  CHECK(missing->flow.to_string() == "(10.0.0.9, 225.1.2.3)");
+  CHECK(missing->arrived_on == VifIndex(31));
+  CHECK(decode_upcall(bare_igmpmsg(2, 0), kTable4)->kind == Upcall::Kind::wrong_vif);
+  Bytes with_options = bare_igmpmsg(1, 4);
+  with_options[0] = 0x46;
+  with_options.insert(with_options.end(), {0x94, 4, 0, 0});  // router alert
+  CHECK(decode_upcall(with_options, kTable4)->arrived_on == VifIndex(4));
+
+  const auto missing6 = decode_upcall(bare_mrt6msg(1, 63), kTable6);
+  REQUIRE(missing6);
+  CHECK(missing6->flow.to_string() == "(fd00::9, ff0e::1:2)");
+  CHECK(missing6->arrived_on == VifIndex(63));
+  CHECK(decode_upcall(bare_mrt6msg(2, 1), kTable6)->kind == Upcall::Kind::wrong_vif);
+}
+
+TEST_CASE("every cut of a bare header is dropped") {
+  const Bytes v4 = bare_igmpmsg(1, 1);
+  CHECK(v4.size() == 20);
+  for (std::size_t length = 0; length < v4.size(); ++length) {
+    CHECK_FALSE(decode_upcall(std::span(v4).first(length), kTable4));
+  }
+  const Bytes v6 = bare_mrt6msg(1, 1);
+  CHECK(v6.size() == 40);
+  for (std::size_t length = 0; length < v6.size(); ++length) {
+    CHECK_FALSE(decode_upcall(std::span(v6).first(length), kTable6));
+  }
+}
+
+TEST_CASE("a packet from a socket that hears all of IGMP is no upcall, router alert and all") {
+  // A membership report as FreeBSD hands it to a raw socket.
+  Bytes report = bare_igmpmsg(1, 0);
+  report[0] = 0x46;
+  report[9] = 2;
+  report.insert(report.end(), {0x94, 4, 0, 0, 0x22, 0, 0, 0, 0, 0, 0, 1});
+  CHECK_FALSE(decode_upcall(report, kTable4));
 }
 
 TEST_CASE("packets that are no upcalls are told apart") {
