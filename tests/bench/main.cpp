@@ -24,7 +24,8 @@ constexpr std::array kParts{
     Part{"events", measure_events}, Part{"flows", measure_flows},
     Part{"load", measure_load},     Part{"smcroute", measure_beside_smcroute},
     Part{"memory", measure_memory}, Part{"joins", measure_joins},
-    Part{"tables", measure_tables}, Part{"idle", measure_idleness}};
+    Part{"tables", measure_tables}, Part{"decoding", measure_decoding},
+    Part{"idle", measure_idleness}};
 
 constexpr std::string_view kUsage =
     "usage: mcast_bench [--short] [PART...]\n"
@@ -33,8 +34,8 @@ constexpr std::string_view kUsage =
     "may create user namespaces. Exits 1 when a budget is missed.\n"
     "\n"
     "  --short  fewer repetitions, and SMCRoute with 4,000 routes only\n"
-    "  PART     one or more of events, flows, load, smcroute, memory, joins, tables, idle; "
-    "all by default\n";
+    "  PART     one or more of events, flows, load, smcroute, memory, joins, tables, decoding,\n"
+    "           idle; all by default\n";
 
 Scale short_scale() {
   Scale scale;

@@ -3,20 +3,15 @@
 #include <benchmark/benchmark.h>
 
 #include <fmt/format.h>
-#include <libmnl/libmnl.h>
-#include <net/if.h>
-#include <sys/socket.h>
 
-#include <linux/if_link.h>
-#include <linux/rtnetlink.h>
-
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "core/config.hpp"
 #include "core/engine.hpp"
-#include "netlink/link_codec.hpp"
+#include "tests/bench/bursts.hpp"
 
 namespace {
 
@@ -94,41 +89,19 @@ void resolve_fanouts(benchmark::State& state) {
 }
 BENCHMARK(resolve_fanouts)->Arg(1)->Arg(10)->Arg(100)->Arg(1'000)->Unit(benchmark::kMicrosecond);
 
-/// One datagram of RTM_NEWLINK messages as a dump holds them.
-std::vector<std::uint8_t> link_messages(unsigned count) {
-  std::vector<std::uint8_t> datagram(std::size_t{count} * 256);
-  std::size_t used = 0;
-  for (unsigned n = 0; n < count; ++n) {
-    nlmsghdr* message = mnl_nlmsg_put_header(datagram.data() + used);
-    message->nlmsg_type = RTM_NEWLINK;
-    auto* header = static_cast<ifinfomsg*>(mnl_nlmsg_put_extra_header(message, sizeof(ifinfomsg)));
-    header->ifi_index = static_cast<int>(n + 1);
-    header->ifi_flags = IFF_UP | IFF_MULTICAST;
-    mnl_attr_put_strz(message, IFLA_IFNAME, fmt::format("veth{}", n).c_str());
-    mnl_attr_put_u32(message, IFLA_MTU, 1500);
-    mnl_attr_put_u32(message, IFLA_MASTER, 0);
-    const std::uint8_t mac[] = {
-        2, 0, 0, 0, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)};
-    mnl_attr_put(message, IFLA_ADDRESS, sizeof mac, mac);
-    nlattr* info = mnl_attr_nest_start(message, IFLA_LINKINFO);
-    mnl_attr_put_strz(message, IFLA_INFO_KIND, "veth");
-    mnl_attr_nest_end(message, info);
-    used += NLMSG_ALIGN(std::size_t{message->nlmsg_len});
-  }
-  datagram.resize(used);
-  return datagram;
-}
-
 void decode_links(benchmark::State& state) {
-  const auto datagram = link_messages(static_cast<unsigned>(state.range(0)));
-  for (auto _ : state) {
-    netlink::for_each_message(datagram, [](const nlmsghdr& message) {
-      benchmark::DoNotOptimize(netlink::decode_link(message));
-    });
-  }
+  const auto burst = bench::rtnetlink_burst(static_cast<unsigned>(state.range(0)));
+  for (auto _ : state) benchmark::DoNotOptimize(bench::decode_rtnetlink(burst));
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(decode_links)->Arg(1'000)->Unit(benchmark::kMicrosecond);
+
+void decode_route_messages(benchmark::State& state) {
+  const auto burst = bench::routing_socket_burst(static_cast<unsigned>(state.range(0)));
+  for (auto _ : state) benchmark::DoNotOptimize(bench::decode_routing_socket(burst));
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+BENCHMARK(decode_route_messages)->Arg(1'000)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 

@@ -39,6 +39,7 @@ void measure_beside_smcroute(Report& report, const Scale& scale);
 void measure_memory(Report& report, const Scale& scale);
 void measure_joins(Report& report, const Scale& scale);
 void measure_tables(Report& report, const Scale& scale);
+void measure_decoding(Report& report, const Scale& scale);
 void measure_idleness(Report& report, const Scale& scale);
 
 }  // namespace mcast::bench
