@@ -259,10 +259,10 @@ class Table {
   void each_entry_with(VifIndex slot, const Visit& visit);
   void forget_entries_from(VifIndex slot);
   void look_at_entries_with(VifIndex slot);
-  [[nodiscard]] bool may_list_unbound() const {
+  [[nodiscard]] bool may_name_unbound() const {
     return traits_.unbound_output == UnboundOutput::skipped;
   }
-  [[nodiscard]] bool lists_unbound(const MfcShape& have) const;
+  [[nodiscard]] bool names_unbound(const MfcShape& have) const;
   void plan_shrinking(Plan& plan, const std::vector<VifIndex>& changing);
   void plan_flow(Plan& plan, std::uint32_t flow);
   void plan_refusal(Plan& plan, const Flow& flow) const;

@@ -111,12 +111,11 @@ void Table::forget_entries_from(VifIndex slot) {
   });
 }
 
-/// Where the kernel does something with an output that is not bound, no entry may list it.
+/// Where the kernel does something with an output that is not bound, no entry may name it. Neither
+/// does it report there that a flow arrives elsewhere than at a parent that is not bound.
 void Table::look_at_entries_with(VifIndex slot) {
-  if (may_list_unbound()) return;
-  each_entry_with(slot, [&](std::uint32_t id) {
-    if (shapes_[flows_[id].observed].ttls[slot.value] != 0) mark_dirty(id);
-  });
+  if (may_name_unbound()) return;
+  each_entry_with(slot, [&](std::uint32_t id) { mark_dirty(id); });
 }
 
 void Table::slot_lost(VifIndex slot) {
@@ -198,7 +197,7 @@ bool Table::may_put(VifIndex parent, const Address& group) const {
 
 bool Table::is_satisfied(const Flow& flow, std::uint32_t wanted) const {
   if (flow.has(Flow::kRewrite) || flow.has(Flow::kUnsure)) return false;
-  if (flow.observed != kNone && lists_unbound(shapes_[flow.observed])) return false;
+  if (flow.observed != kNone && names_unbound(shapes_[flow.observed])) return false;
   if (flow.observed == wanted) {
     // Outputs that are not bound are as good as absent; whatever is listed revives with its slot.
     return true;
@@ -211,9 +210,10 @@ bool Table::is_satisfied(const Flow& flow, std::uint32_t wanted) const {
   return is_close_enough(shapes_[flow.observed], want);
 }
 
-/// Whether an entry names an output that it may not while that is not bound.
-bool Table::lists_unbound(const MfcShape& have) const {
-  if (may_list_unbound()) return false;
+/// Whether an entry names a slot that it may not while that is not bound.
+bool Table::names_unbound(const MfcShape& have) const {
+  if (may_name_unbound()) return false;
+  if (!slots_[have.parent].in_place()) return true;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (have.ttls[i] != 0 && !slots_[slot_number(i)].in_place()) return true;
   }
@@ -238,13 +238,14 @@ bool Table::endangers(const Flow& flow, std::uint32_t wanted, VifIndex slot) con
 /// Whether an entry as it stands would do something unwanted once `slot` gets its new holder.
 bool Table::endangers(const MfcShape& have, const MfcShape* want, VifIndex slot) const {
   if (!have.mentions(slot)) return false;
-  if (have.ttls[slot.value] != 0 && !may_list_unbound()) return true;
+  if (have.ttls[slot.value] != 0 && !may_name_unbound()) return true;
   if (want == nullptr || have.parent != want->parent) return true;
   const auto is_stale = [&](std::size_t i) {
     return have.ttls[i] != 0 && have.ttls[i] != want->ttls[i];
   };
   if (slot != have.parent) return is_stale(slot.value);
   // Packets of the new holder would take every output of the entry.
+  if (names_unbound(have)) return true;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (is_stale(i)) return true;
   }
@@ -372,8 +373,8 @@ void Table::plan_flow(Plan& plan, std::uint32_t id) {
   if (wanted == kNone || (replace && !traits_.update_clears_outputs)) return;
   const MfcShape& want = shapes_[wanted];
   const Slot& parent = slots_[want.parent];
-  if (parent.bound.value != 0 && !parent.in_place()) {
-    // The slot still belongs to somebody else; it wakes us when it changes hands.
+  if (!parent.in_place() && (parent.bound.value != 0 || !may_name_unbound())) {
+    // The slot is not bound, or still belongs to somebody else; it wakes us when it changes hands.
     if (flow.fanout != kNone) slots_[want.parent].lacking.insert(flow.fanout);
     if (flow.observed != kNone && !replace) {
       plan.emplace_back(DropMfc{key_, flow.key, shapes_[flow.observed].parent});
