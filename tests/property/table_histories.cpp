@@ -12,7 +12,7 @@
 
 namespace mcast::testing {
 
-TablesUniverse small_universe_of_tables(bool templates) {
+TablesUniverse small_universe_of_tables(const KernelTraits& traits, bool templates) {
   TablesUniverse universe{
       .names = {"e0", "e1", "e2", "e3", "e4", "f0", "f1", "f2", "f3"},
       .vrfs = {"red", "blue", "green"},
@@ -24,6 +24,12 @@ TablesUniverse small_universe_of_tables(bool templates) {
       .sources_ipv6 = {"fd00::1"},
       .groups_ipv6 = {"ff35::1"},
   };
+  if (traits.table_choice == TableChoice::interface) {
+    universe.vrfs.clear();
+    universe.vrf_tables.clear();
+    universe.tables.clear();
+    for (std::uint32_t fib = 1; fib <= traits.ipv4.max_table; ++fib) universe.tables.push_back(fib);
+  }
   if (templates) {
     for (const char* range : {"", "10.0.0.0/24"}) universe.sources_ipv4.emplace_back(range);
     universe.groups_ipv4.emplace_back("225.0.0.0/16");
@@ -46,7 +52,7 @@ unsigned number(unsigned below) {
 DomainText domain(const TablesUniverse& universe) {
   const unsigned kind = number(5);
   if (kind == 0) return {.is_vrf = false, .name = std::to_string(one_of(universe.tables))};
-  if (kind < 3) return {.is_vrf = true, .name = one_of(universe.vrfs)};
+  if (kind < 3 && !universe.vrfs.empty()) return {.is_vrf = true, .name = one_of(universe.vrfs)};
   return {};
 }
 
@@ -72,13 +78,14 @@ TableJoin join(const TablesUniverse& universe) {
                    .group = (ipv4 ? universe.groups_ipv4 : universe.groups_ipv6).front()}};
 }
 
-/// No pattern is claimed twice.
+/// No pattern is claimed twice, and none at all where that is not for us to say.
 std::vector<TableText> declarations(const TablesUniverse& universe) {
   std::vector<TableText> tables;
-  for (const std::uint32_t id : {100U, 200U}) {
+  const bool has_fibs = universe.vrfs.empty();
+  for (const std::uint32_t id : has_fibs ? universe.tables : std::vector<std::uint32_t>{100, 200}) {
     if (number(3) == 0) tables.push_back({id, {}});
   }
-  if (tables.empty()) return tables;
+  if (tables.empty() || has_fibs) return tables;
   for (const std::string& pattern : universe.patterns) {
     if (pattern == "+" || number(4) != 0) continue;
     tables[number(static_cast<unsigned>(tables.size()))].iifs.push_back(pattern);
@@ -93,7 +100,12 @@ TablesText rules(const TablesUniverse& universe) {
   return text;
 }
 
-TableAction action(bool storms, bool traffic) {
+bool is_about_vrfs(TableAction a) {
+  return a == TableAction::add_vrf || a == TableAction::recreate_vrf ||
+         a == TableAction::flush_multicast_rules;
+}
+
+TableAction action(bool has_vrfs, bool storms, bool traffic) {
   static const std::vector<std::pair<std::size_t, TableAction>> always = {
       {10, TableAction::add_link},        {6, TableAction::add_vrf},
       {4, TableAction::remove_link},      {4, TableAction::recreate_vrf},
@@ -113,12 +125,13 @@ TableAction action(bool storms, bool traffic) {
     take(2, TableAction::disorder_events);
     take(1, TableAction::flush_multicast_rules);
   }
+  if (!has_vrfs) std::erase_if(all, is_about_vrfs);
   return one_of(all);
 }
 
 TableCommand command(const TablesUniverse& universe, bool storms, bool traffic) {
   TableCommand next;
-  next.action = action(storms, traffic);
+  next.action = action(!universe.vrfs.empty(), storms, traffic);
   next.a = number(64);
   next.b = number(64);
   next.c = number(64);
@@ -131,7 +144,7 @@ TableCommand command(const TablesUniverse& universe, bool storms, bool traffic) 
 
 /// What an oracle objects, with everything that led to it; none if none does.
 std::optional<std::string> objection(const TableHistory& history, const TableSearch& search) {
-  TablesWorld world(search.traits, small_universe_of_tables(search.traffic));
+  TablesWorld world(search.traits, small_universe_of_tables(search.traits, search.traffic));
   if (history.size() > 1000) world.keep_log_short();
   try {
     for (const TableCommand& next : history) world.perform(next);
@@ -172,7 +185,7 @@ bool all_table_histories_pass(const TableSearch& search, int count) {
   rc::detail::TestParams params = rc::detail::configuration().testParams;
   // As in all_pass().
   params.maxSuccess = count * params.maxSuccess / 100;
-  const auto universe = small_universe_of_tables(search.traffic);
+  const auto universe = small_universe_of_tables(search.traits, search.traffic);
   const auto property = [&] {
     const auto history =
         *rc::gen::container<TableHistory>(table_commands(universe, search.storms, search.traffic));
@@ -187,7 +200,7 @@ bool all_table_histories_pass(const TableSearch& search, int count) {
 
 bool long_table_history_passes(const TableSearch& search, std::size_t commands,
                                std::uint64_t seed) {
-  const auto universe = small_universe_of_tables(search.traffic);
+  const auto universe = small_universe_of_tables(search.traits, search.traffic);
   const auto history = rc::gen::container<TableHistory>(
                            commands, table_commands(universe, search.storms, search.traffic))(
                            rc::Random(seed), rc::kNominalSize)

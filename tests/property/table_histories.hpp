@@ -20,7 +20,7 @@ struct TableSearch {
   bool traffic = true;
 };
 
-[[nodiscard]] TablesUniverse small_universe_of_tables(bool templates);
+[[nodiscard]] TablesUniverse small_universe_of_tables(const KernelTraits& traits, bool templates);
 [[nodiscard]] rc::Gen<TableCommand> table_commands(const TablesUniverse& universe, bool storms,
                                                    bool traffic);
 

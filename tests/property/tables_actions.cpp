@@ -111,9 +111,13 @@ void TablesWorld::add_link(const std::string& name, TableId vrf_table, IfIndex i
   link.vrf_table = vrf_table;
   if (vrf_table.value != 0) link.kind = "vrf";
   link.multicast = vrf_table.value == 0;
-  const auto host = static_cast<std::uint8_t>(++links_made_);
-  link.addresses = {Address::from_v4(std::array<std::uint8_t, 4>{192, 0, 2, host}),
-                    Address::parse(fmt::format("fe80::{:x}", links_made_)).value()};
+  ++links_made_;
+  const auto octet = [&](unsigned shift) {
+    return static_cast<std::uint8_t>(links_made_ >> shift);
+  };
+  link.addresses = {
+      Address::from_v4(std::array<std::uint8_t, 4>{10, octet(16), octet(8), octet(0)}),
+      Address::parse(fmt::format("fe80::{:x}", links_made_)).value()};
   kernel_.add_link(std::move(link));
   intend();
 }
@@ -143,7 +147,14 @@ void TablesWorld::enslave(IfIndex index, IfIndex vrf) {
   judge_step();
 }
 
+void TablesWorld::move_to_fib(IfIndex index, TableId fib) {
+  kernel_.change_link(index, [&](Link& link) { link.fib = fib; });
+  intend();
+  judge_step();
+}
+
 void TablesWorld::act_on_links(const TableCommand& command) {
+  const bool has_fibs = kernel_.traits().table_choice == TableChoice::interface;
   std::vector<std::string> names = universe_.names;
   names.insert(names.end(), universe_.vrfs.begin(), universe_.vrfs.end());
   const bool of_vrf = command.action == TableAction::recreate_vrf ||
@@ -187,12 +198,15 @@ void TablesWorld::act_on_links(const TableCommand& command) {
       return rename(index, name);
     }
     case TableAction::enslave: {
+      const std::uint32_t fibs = kernel_.traits().ipv4.max_table + 1;
+      if (has_fibs) return move_to_fib(index, TableId(command.b % fibs));
       const IfIndex vrf = pick(command.b, true);
       if (vrf.value == 0 || link.master == vrf) return;
       if (link.master.value != 0) enslave(index, IfIndex());
       return enslave(index, vrf);
     }
     case TableAction::release:
+      if (has_fibs) return move_to_fib(index, TableId());
       return enslave(index, IfIndex());
     default:
       return kernel_.change_link(index, [](Link& l) { l.multicast = !l.multicast; });

@@ -70,6 +70,7 @@ bool is_vrf(const Link& link) {
 struct Scene {
   Family family;
   const FamilyTraits& traits;
+  bool has_fibs;  ///< interfaces belong to tables; otherwise rules choose them
   const TablesText& rules;
   const Intent::Links& links;
 
@@ -101,6 +102,7 @@ struct Scene {
     return best;
   }
   [[nodiscard]] TableId traffic_table(const Link& link) const {
+    if (has_fibs) return link.fib;
     if (const TableText* table = claiming(link)) return TableId(table->id);
     if (const Link* vrf = vrf_of(link)) return vrf->vrf_table;
     return traits.default_table;
@@ -119,7 +121,7 @@ struct Scene {
   }
 
   [[nodiscard]] bool accepts(const TableRoute& rule, TableId table, const Link& from) const {
-    if (!means(rule.route.iif, from)) return false;
+    if (!means(rule.route.iif, from) || !may_be_in(from, table)) return false;
     if (rule.domain.name.empty()) return traffic_table(from) == table;
     if (rule.domain.is_vrf) {
       const Link* vrf = vrf_of(from);
@@ -149,13 +151,17 @@ struct Scene {
     if (places.sure.empty()) {
       Link absent;
       absent.name = rule.route.iif;
+      absent.fib = traits.default_table;
       places.perhaps.insert(traffic_table(absent));
       places.perhaps.insert(traits.default_table);
     }
     return places;
   }
-  [[nodiscard]] bool can_have_slot(const Link& link) const {
-    return counts(link) && link.index.value <= traits.max_ifindex;
+  [[nodiscard]] bool may_be_in(const Link& link, TableId table) const {
+    return !has_fibs || link.fib == table;
+  }
+  [[nodiscard]] bool can_have_slot(const Link& link, TableId table) const {
+    return counts(link) && link.index.value <= traits.max_ifindex && may_be_in(link, table);
   }
   /// An oif pattern of a rule that takes in packets on `from`.
   [[nodiscard]] bool goes_out(const std::string& oif, const Present& from,
@@ -173,7 +179,7 @@ Intent::Answers answers_in(const Scene& scene, TableId table, const RulesInTable
   using Rank = std::tuple<unsigned, unsigned, bool>;
   Intent::Answers answers;
   for (const auto& [index, from] : scene.links) {
-    if (!scene.can_have_slot(from.link)) continue;
+    if (!scene.can_have_slot(from.link, table)) continue;
     RulesInTable best;
     Rank best_rank{};
     for (const TableRoute* rule : rules) {
@@ -192,7 +198,7 @@ Intent::Answers answers_in(const Scene& scene, TableId table, const RulesInTable
     answer.exact = std::get<0>(best_rank) == Prefix(flow.group).length() &&
                    std::get<1>(best_rank) == Prefix(flow.source).length();
     for (const auto& [to_index, to] : scene.links) {
-      if (!scene.can_have_slot(to.link)) continue;
+      if (!scene.can_have_slot(to.link, table)) continue;
       const bool meant = std::ranges::any_of(best, [&](const TableRoute* rule) {
         return std::ranges::any_of(rule->route.oifs, [&](const std::string& oif) {
           return scene.goes_out(oif, from, to);
@@ -210,7 +216,7 @@ Intent::Answers answers_in(const Scene& scene, TableId table, const RulesInTable
 void add_slots(const Scene& scene, TableId id, const TableRoute& rule,
                TablesIntent::OneTable& table) {
   for (const auto& [index, to] : scene.links) {
-    if (!scene.can_have_slot(to.link)) continue;
+    if (!scene.can_have_slot(to.link, id)) continue;
     if (scene.accepts(rule, id, to.link)) table.due.insert(to.device);
     // Those that belong to the table by themselves may be ready for interfaces that join them.
     const Link* vrf = scene.vrf_of(to.link);
@@ -220,7 +226,7 @@ void add_slots(const Scene& scene, TableId id, const TableRoute& rule,
       if (belongs || !is_wildcard(oif)) table.may.insert(to.device);
       for (const auto& [from_index, from] : scene.links) {
         if (!scene.accepts(rule, id, from.link) || !scene.goes_out(oif, from, to)) continue;
-        (scene.can_have_slot(from.link) ? table.due : table.may).insert(to.device);
+        (scene.can_have_slot(from.link, id) ? table.due : table.may).insert(to.device);
       }
     }
   }
@@ -228,6 +234,7 @@ void add_slots(const Scene& scene, TableId id, const TableRoute& rule,
 
 std::set<MulticastRule> multicast_rules_for(const Scene& scene) {
   std::set<MulticastRule> wanted;
+  if (scene.has_fibs) return wanted;
   const auto add = [&](std::uint32_t table, const std::string& interface) {
     for (const auto match : {MulticastRule::Match::inbound, MulticastRule::Match::sent}) {
       wanted.insert({{scene.family, TableId(table)}, match, interface});
@@ -278,7 +285,8 @@ bool is_plain(const TablesText& rules) {
 TablesIntent::TablesIntent(const TablesText& rules, bool plain, const Links& links,
                            const std::vector<FlowKey>& flows, const KernelTraits& traits) {
   for (const Family family : {Family::ipv4, Family::ipv6}) {
-    const Scene scene{family, traits.of(family), rules, links};
+    const bool has_fibs = traits.table_choice == TableChoice::interface;
+    const Scene scene{family, traits.of(family), has_fibs, rules, links};
     for (const auto& [index, present] : links) {
       traffic_[{family, present.device}] = scene.traffic_table(present.link);
     }
@@ -308,9 +316,10 @@ TablesIntent::TablesIntent(const TablesText& rules, bool plain, const Links& lin
     }
     for (const TableJoin& rule : rules.joins) {
       for (const auto& [index, present] : links) {
-        if (!scene.can_have_slot(present.link) || !means(rule.join.iif, present.link)) continue;
+        if (!means(rule.join.iif, present.link)) continue;
         for (auto& [key, table] : tables_) {
-          if (key.family == family) table.may.insert(present.device);
+          if (key.family != family || !scene.can_have_slot(present.link, key.id)) continue;
+          table.may.insert(present.device);
         }
       }
     }

@@ -25,7 +25,7 @@ enum class TableAction : std::uint8_t {
   recreate_vrf,  ///< a: which; b: table; c odd: with the index it had
   rename_link,   ///< a: which; b: new name
   swap_names,    ///< a, b: which
-  enslave,       ///< a: which; b: VRF
+  enslave,       ///< a: which; b: VRF, or FIB
   release,       ///< a: which
   toggle_multicast,
   configure,  ///< rules
@@ -54,7 +54,8 @@ std::ostream& operator<<(std::ostream& out, const TableCommand& command);
 /// The names, tables and flows that histories are about.
 struct TablesUniverse {
   std::vector<std::string> names;  ///< of interfaces
-  std::vector<std::string> vrfs;   ///< names that VRFs have, and now and then interfaces
+  /// Names that VRFs have, and now and then interfaces; none where interfaces belong to FIBs.
+  std::vector<std::string> vrfs;
   std::vector<std::uint32_t> vrf_tables;
   std::vector<std::uint32_t> tables;  ///< that rules name
   std::vector<std::string> patterns;
@@ -99,6 +100,7 @@ class TablesWorld final : private platform::LinkSink, private platform::UpcallSi
   void remove_link(IfIndex index);
   void rename(IfIndex index, const std::string& name);
   void enslave(IfIndex index, IfIndex vrf);
+  void move_to_fib(IfIndex index, TableId fib);
   [[nodiscard]] TableId free_vrf_table(unsigned which) const;
   [[nodiscard]] IfIndex pick(unsigned which, bool vrf) const;
   void configure(const TablesText& rules);
