@@ -458,9 +458,13 @@ void Table::acknowledge(const PutMfc& op, const Result<void>& outcome, Milliseco
   const std::uint32_t id = flows_.find(op.flow);
   if (!outcome) return fail_flow(id, outcome.error(), now);
   Flow& flow = flows_[id];
-  if (flow.arrival != op.shape.parent) flow.clear(Flow::kSeen);
-  flow.arrival = op.shape.parent;
   const std::uint32_t wanted = wanted_shape(flow);
+  // A refusal names some parent: nothing has arrived there.
+  const bool is_meant = wanted != kNone && shapes_[wanted].parent == op.shape.parent;
+  if (is_meant && flow.arrival != op.shape.parent) {
+    flow.clear(Flow::kSeen);
+    flow.arrival = op.shape.parent;
+  }
   if (wanted != kNone && shapes_[wanted] == op.shape) {
     shapes_.add_reference(wanted);
     observe(id, wanted);

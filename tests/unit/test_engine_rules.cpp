@@ -184,6 +184,21 @@ TEST_CASE("a question about a flow whose rule waits for its interface is answere
   CHECK(it.out(back, asked) == Devices{it.device[1]});
 }
 
+TEST_CASE("a question about an interface without a slot leaves nothing behind") {
+  EngineOnFake it(freebsd_traits());
+  it.add("eth0");
+  it.add("eth1");
+  const Device stranger = it.add("eth2");
+  const FlowKey asked = flow("fd00::9", "ff35::3");
+  const std::string text = "mroute from eth0 source fd00::9 group ff35::3 to eth1\n"
+                           "mroute from eth1 source fd00::9 group ff35::3 to eth0\n";
+  it.configure(text);
+  it.send(stranger, asked);
+  CHECK(it.kernel.unanswered(it.table_v6()).empty());
+  CHECK(it.kernel.entries(it.table_v6()).empty());
+  CHECK(it.configure(text) == 0);
+}
+
 TEST_CASE("a question about a slot that changes hands is answered, and leaves nothing behind") {
   FourInterfaces it;
   it.configure("mroute from eth0 group 225.1.2.3 to eth1\n");
