@@ -78,6 +78,11 @@ void Router::await(const std::function<bool()>& holds) {
   FAIL("it does not come true");
 }
 
+void Router::await_slots(std::size_t count) {
+  INFO(fmt::format("{} slots", count));
+  await([&] { return slots_bound() == count && is_at_rest(); });
+}
+
 void Router::await_flow(const std::string& from, const Names& to, unsigned which) {
   INFO(fmt::format("group {} from {} to {}", which, from, fmt::join(to, " ")));
   await([&] { return send(from, which) == to; });

@@ -47,6 +47,8 @@ class Router final : private platform::LinkSink, private platform::UpcallSink {
   void settle();
   /// Does so until it holds, waiting for events of interfaces in between.
   void await(const std::function<bool()>& holds);
+  /// Awaits that so many slots are in use, and that nothing is left to do.
+  void await_slots(std::size_t count);
   /// Awaits that packets which arrive on `from` leave by these.
   void await_flow(const std::string& from, const Names& to, unsigned which = 0);
   Names send(const std::string& from, unsigned which = 0) {
