@@ -3,6 +3,8 @@
 
 #include <map>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "tests/contract/fake_under_test.hpp"
 #include "tests/fake/fake_kernel.hpp"
@@ -87,6 +89,8 @@ class FakeUnderTest final : public KernelUnderTest {
     kernel_.remove_link(index_of("passing"));
     kernel_.lose_events();
   }
+
+  std::vector<std::string> violations() const override { return kernel_.violations(); }
 
   Address host_address(const std::string& name, Family family) const override {
     return address_of(name, family, 2);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "core/address.hpp"
 #include "core/ids.hpp"
@@ -56,6 +57,9 @@ class KernelUnderTest {
   /// Lets so much happen, unread, that the link source has no room for all of it. Interfaces are as
   /// before when it returns.
   virtual void overflow_events() = 0;
+
+  /// What was done to the kernel that no program may do, where it can tell.
+  [[nodiscard]] virtual std::vector<std::string> violations() const { return {}; }
 
   /// The address of the host behind the interface.
   [[nodiscard]] virtual Address host_address(const std::string& name, Family family) const = 0;

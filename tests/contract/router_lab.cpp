@@ -3,7 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <string_view>
+#include <string>
+#include <vector>
 
 #include "tests/unit/memory_files.hpp"
 
@@ -26,6 +27,7 @@ Router::Router(Family of)
 }
 
 Router::~Router() {
+  CHECK(under_test->violations() == std::vector<std::string>{});
   kernel().close_table(table());
 }
 
