@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Rules that the kernel carries out for any source by itself, and what keeps them from it. The
-// first suite is for kernels that can, the second for those that cannot.
+// suite is for kernels that can, the last cases are about those that cannot.
 #include <doctest/doctest.h>
 
 #include <fmt/format.h>
@@ -279,10 +279,8 @@ TEST_CASE("a route that is changed by command stays native") {
 
 TEST_SUITE_END();
 
-TEST_SUITE_BEGIN("no native entries");
-
 TEST_CASE("where the kernel has no native entries, rules are learned, forward as much and say so") {
-  FourInterfaces it;
+  FourInterfaces it(freebsd_traits());
   it.configure(kNative);
   CHECK(it.native_entries() == 0);
   CHECK(it.why_not().find("kernel") != std::string::npos);
@@ -297,7 +295,7 @@ TEST_CASE("where the kernel has no native entries, rules are learned, forward as
 }
 
 TEST_CASE("what is learned instead of native knows circles, exceptions and other rules") {
-  FourInterfaces it;
+  FourInterfaces it(freebsd_traits());
   it.configure("mroute from eth0 except 10.0.0.3 group 225.1.2.3 native to eth1\n"
                "mroute from eth1 group 225.1.2.3 native to eth0\n"
                "mroute from eth3 group 225.1.0.0/16 to eth2\n");
@@ -312,7 +310,7 @@ TEST_CASE("what is learned instead of native knows circles, exceptions and other
 }
 
 TEST_CASE("an interface that departs and returns is learned from again") {
-  FourInterfaces it;
+  FourInterfaces it(freebsd_traits());
   it.configure(kNative);
   it.send_later(it.device[0]);
   it.remove("eth1");
@@ -324,8 +322,6 @@ TEST_CASE("an interface that departs and returns is learned from again") {
   it.send_later(it.device[0]);
   CHECK(it.out_of(0).size() == 2);
 }
-
-TEST_SUITE_END();
 
 }  // namespace
 }  // namespace mcast::testing
