@@ -70,11 +70,6 @@ TEST_CASE("the slots of an interface on its way out are unbound, and nobody is w
   EngineOnFake it(freebsd_traits());
   it.add("eth0");
   it.add("eth1");
-  for (const char* const name : {"eth0", "eth1"}) {
-    it.kernel.change_link(it.kernel.find_link(name)->link.index, [](Link& link) {
-      link.addresses = {Address::parse("10.0.0.1").value()};
-    });
-  }
   it.configure("mroute from eth0 source 10.0.0.9 group 225.1.2.3 to eth1\n"
                "mroute from eth0 source fd00::9 group ff35::3 to eth1\n");
   REQUIRE(it.kernel.slots_bound(it.table_v4()) == 2);
