@@ -332,6 +332,7 @@ bool Engine::State::is_wanted(const Table& table) const {
   const TableKey key = table.key();
   if (key.id == kNoTable) return false;
   if (table.has_rules()) return true;
+  if (traits.of(key.family).table_is_the_kernels) return false;
   if (key == default_table(key.family)) return default_always || table.is_claimed();
   return std::ranges::count(links.declared_tables(), key.id, &TableRule::id) != 0;
 }

@@ -41,6 +41,9 @@ KernelTraits freebsd_traits(std::uint32_t tables) {
   traits.ipv6.max_ifindex = 0xffff;
   traits.table_choice = tables > 1 ? TableChoice::interface : TableChoice::single;
   traits.ipv4.max_table = traits.ipv6.max_table = tables - 1;
+  // netinet6/ip6_mroute.c: before there are tables for FIBs, jails share MIFs, entries and the
+  // timer.
+  traits.ipv6.table_is_the_kernels = tables == 1;
   // netinet/in_mcast.c: maxgrpsrc; one source more panics releases 13 to 15.
   traits.max_sources_per_group = 512;
   return traits;

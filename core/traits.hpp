@@ -53,6 +53,9 @@ struct FamilyTraits {
   std::uint32_t max_ifindex = 0xffffffffU;
   /// Highest number a table can have.
   std::uint32_t max_table = 0xffffffffU;
+  /// Whoever has the table keeps all other jails of the kernel from having one, so it is not taken
+  /// before a route needs it (FreeBSD IPv6 where tables are no FIBs).
+  bool table_is_the_kernels = false;
   /// The table of everything that no rule of the kernel sends elsewhere.
   TableId default_table;
 };

@@ -44,6 +44,25 @@ struct Fibs : EngineOnFake {
   }
 };
 
+TEST_CASE("a table that keeps all jails from having one is taken while routes need it") {
+  Fibs it(freebsd_traits());
+  it.add("em0");
+  it.add("em1");
+  it.configure(route("from em0", "em1") + "phyint em0 enable\nmgroup from em0 group ff0e::5\n");
+  CHECK(it.kernel.is_open(it.table_v4()));
+  CHECK_FALSE(it.kernel.is_open(it.table_v6()));
+  REQUIRE(it.engine.add_route(Fibs::route({"em0", "fd00::9", "ff0e::1", "em1"})));
+  it.settle();
+  CHECK(it.kernel.entry_count(it.table_v6()) == 1);
+  REQUIRE(it.engine.remove_route(Fibs::route({"em0", "fd00::9", "ff0e::1"})));
+  it.settle();
+  CHECK_FALSE(it.kernel.is_open(it.table_v6()));
+
+  Fibs tables(freebsd_traits(2));
+  tables.settle();
+  CHECK(tables.kernel.is_open(tables.table_v6()));
+}
+
 TEST_CASE("a rule without a table follows its inbound interface from FIB to FIB") {
   Fibs it;
   const Device em0 = it.add("em0");
