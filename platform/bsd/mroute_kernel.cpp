@@ -17,7 +17,6 @@
 #include <sys/param.h>
 
 #include <netinet/in.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/sockio.h>
 
@@ -31,7 +30,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
+#include <expected>
 #include <limits>
 #include <map>
 #include <optional>
@@ -40,6 +39,7 @@
 #include "platform/bsd/report_limiter.hpp"
 #include "platform/bsd/slot_codec.hpp"
 #include "platform/bsd/sysctl.hpp"
+#include "platform/posix/mroute_requests.hpp"
 #include "platform/posix/socket_address.hpp"
 #include "platform/posix/socket_mroute_kernel.hpp"
 
@@ -59,16 +59,6 @@ static_assert(sizeof(mf6cctl) == 92 && offsetof(mf6cctl, mf6cc_mcastgrp) == 28 &
 static_assert(offsetof(vif, v_lcl_addr) == 4 && offsetof(vif, v_ifp) == 16);
 static_assert(sizeof(void*) != 8 || sizeof(vif) == 56);
 static_assert(sizeof(mif6_sctl) == 64 && offsetof(mif6_sctl, m6_ifp) == 24);
-
-if_set to_if_set(const MfcShape& shape) {
-  if_set set{};
-  constexpr std::size_t kBits = 8 * sizeof set.ifs_bits[0];
-  static_assert(MAXMIFS <= 8 * sizeof set);
-  for (std::size_t slot = 0; slot < MAXMIFS; ++slot) {
-    if (shape.ttls[slot] != 0) set.ifs_bits[slot / kBits] |= if_mask{1} << slot % kBits;
-  }
-  return set;
-}
 
 /// The most sources of one group on one interface: one more panics (in_mcast.c, in6_mcast.c).
 std::size_t most_sources(const KernelTraits& traits) {
@@ -182,19 +172,9 @@ Result<void> BsdMrouteKernel::carry_out(const PutMfc& op) {
   TRY(check_entry(op));
   int error = 0;
   if (op.table.family == Family::ipv4) {
-    mfcctl entry{};
-    entry.mfcc_origin = to_in(op.flow.source);
-    entry.mfcc_mcastgrp = to_in(op.flow.group);
-    entry.mfcc_parent = op.shape.parent.value;
-    std::copy_n(op.shape.ttls.begin(), MAXVIFS, std::begin(entry.mfcc_ttls));
-    error = change(op.table, MRT_ADD_MFC, entry);
+    error = change(op.table, MRT_ADD_MFC, ipv4_entry<mfcctl>(op));
   } else {
-    mf6cctl entry{};
-    entry.mf6cc_origin = to_sockaddr6(op.flow.source);
-    entry.mf6cc_mcastgrp = to_sockaddr6(op.flow.group);
-    entry.mf6cc_parent = op.shape.parent.value;
-    entry.mf6cc_ifset = to_if_set(op.shape);
-    error = change(op.table, MRT6_ADD_MFC, entry);
+    error = change(op.table, MRT6_ADD_MFC, ipv6_entry<mf6cctl>(op));
   }
   if (error == 0) return {};
   return failure(MrouteCall::add_mfc, op.table, error, op.flow.to_string());
@@ -203,15 +183,9 @@ Result<void> BsdMrouteKernel::carry_out(const PutMfc& op) {
 Result<void> BsdMrouteKernel::carry_out(const DropMfc& op) {
   int error = 0;
   if (op.table.family == Family::ipv4) {
-    mfcctl entry{};
-    entry.mfcc_origin = to_in(op.flow.source);
-    entry.mfcc_mcastgrp = to_in(op.flow.group);
-    error = change(op.table, MRT_DEL_MFC, entry);
+    error = change(op.table, MRT_DEL_MFC, ipv4_entry<mfcctl>(op.flow, op.parent));
   } else {
-    mf6cctl entry{};
-    entry.mf6cc_origin = to_sockaddr6(op.flow.source);
-    entry.mf6cc_mcastgrp = to_sockaddr6(op.flow.group);
-    error = change(op.table, MRT6_DEL_MFC, entry);
+    error = change(op.table, MRT6_DEL_MFC, ipv6_entry<mf6cctl>(op.flow, op.parent));
   }
   if (error == 0 || error == EADDRNOTAVAIL) return {};
   return failure(MrouteCall::del_mfc, op.table, error, op.flow.to_string());
@@ -304,25 +278,14 @@ Result<bool> BsdMrouteKernel::slot_is_bound(TableKey key, VifIndex slot) {
 
 Result<FlowCounters> BsdMrouteKernel::counters(TableKey key, const FlowKey& flow) {
   const auto* table = find(key);
-  int error = EBADF;
-  FlowCounters counters;
-  const auto ask = [&](auto& request, unsigned long what) {
-    error = ::ioctl(table->fd(), what, &request) == 0 ? 0 : errno;
-    counters = {request.pktcnt, request.bytecnt, request.wrong_if};
-  };
+  std::expected<FlowCounters, int> counters = std::unexpected(EBADF);
   if (table != nullptr && key.family == Family::ipv4) {
-    sioc_sg_req request{};
-    request.src = to_in(flow.source);
-    request.grp = to_in(flow.group);
-    ask(request, SIOCGETSGCNT);
+    counters = ipv4_counters<sioc_sg_req>(table->fd(), SIOCGETSGCNT, flow);
   } else if (table != nullptr) {
-    sioc_sg_req6 request{};
-    request.src = to_sockaddr6(flow.source);
-    request.grp = to_sockaddr6(flow.group);
-    ask(request, SIOCGETSGCNT_IN6);
+    counters = ipv6_counters<sioc_sg_req6>(table->fd(), SIOCGETSGCNT_IN6, flow);
   }
-  if (error == 0) return counters;
-  return failure(MrouteCall::get_counters, key, error, flow.to_string());
+  if (counters) return *counters;
+  return failure(MrouteCall::get_counters, key, counters.error(), flow.to_string());
 }
 
 bool BsdMrouteKernel::admits(const Upcall& upcall) {

@@ -29,6 +29,7 @@
 #include "platform/bsd/sysctl.hpp"
 #include "platform/bsd/table_count.hpp"
 #include "platform/posix/mroute_error.hpp"
+#include "platform/posix/mroute_requests.hpp"
 #include "platform/posix/socket_address.hpp"
 
 namespace mcast::platform {
@@ -39,28 +40,9 @@ constexpr int kReceiveBuffer = 16 << 20;
 constexpr int kLeastReceiveBuffer = 64 << 10;
 constexpr int kOn = 1;
 
-int level_of(Family family) {
-  return family == Family::ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
-}
-
 template <class Value>
 bool set_option(int fd, int level, int name, const Value& value) {
   return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
-}
-
-/// A call that failed and its errno.
-struct Refusal {
-  MrouteCall call;
-  int error;
-};
-
-/// A socket that may become the table's owner.
-std::expected<UniqueFd, Refusal> open_socket(Family family) {
-  const bool v4 = family == Family::ipv4;
-  const int protocol = v4 ? int{IPPROTO_IGMP} : int{IPPROTO_ICMPV6};
-  UniqueFd fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
-  if (!fd) return std::unexpected(Refusal{MrouteCall::open_socket, errno});
-  return fd;
 }
 
 /// The kernel finds the table by the FIB of the socket, at each call and when it is closed, so it
@@ -72,7 +54,7 @@ std::expected<void, Refusal> take_table(int fd, TableKey table) {
   }
   static_assert(MRT_INIT != MRT6_INIT);
   const int option = table.family == Family::ipv4 ? MRT_INIT : MRT6_INIT;
-  if (!set_option(fd, level_of(table.family), option, kOn)) {
+  if (!set_option(fd, mroute_level(table.family), option, kOn)) {
     return std::unexpected(Refusal{MrouteCall::init, errno});
   }
   return {};
@@ -99,7 +81,7 @@ void prepare_for_storms(int fd) {
 /// seconds for each entry, those of IPv6 for each packet.
 void enable_wrong_vif_reports(int fd, Family family) {
   const int option = family == Family::ipv4 ? MRT_ASSERT : MRT6_PIM;
-  static_cast<void>(set_option(fd, level_of(family), option, kOn));
+  static_cast<void>(set_option(fd, mroute_level(family), option, kOn));
 }
 
 /// Whether somebody in this kernel, whatever the jail, has slots or entries of IPv6. One of other
@@ -135,7 +117,7 @@ class BsdTableKeeper final : public TableKeeper {
       return std::unexpected(
           mroute_error(refusal.call, table.family, refusal.error, describe(table)));
     };
-    auto fd = open_socket(table.family);
+    auto fd = open_mroute_socket(table.family);
     if (!fd) return failed(fd.error());
     if (table.family == Family::ipv6 && !block_icmp6(fd->get())) {
       return failed({MrouteCall::set_option, errno});
@@ -170,7 +152,7 @@ std::uint32_t probe_tables() {
   std::vector<UniqueFd> taken;  // given back in the end
   const auto fibs = static_cast<std::uint32_t>(sysctl_number("net.fibs").value_or(1));
   return count_tables(fibs, [&](std::uint32_t fib) {
-    auto fd = open_socket(Family::ipv4);
+    auto fd = open_mroute_socket(Family::ipv4);
     if (!fd) return fd.error().error;
     const auto outcome = take_table(fd->get(), {Family::ipv4, TableId(fib)});
     if (!outcome) return outcome.error().error;

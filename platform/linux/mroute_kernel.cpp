@@ -11,14 +11,14 @@
 #include <linux/mroute6.h>
 #include <linux/sock_diag.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <expected>
 #include <optional>
 
 #include "platform/posix/mroute_error.hpp"
-#include "platform/posix/socket_address.hpp"
+#include "platform/posix/mroute_requests.hpp"
 #include "platform/posix/socket_mroute_kernel.hpp"
 
 namespace mcast::platform {
@@ -28,15 +28,6 @@ static_assert(MRT_ADD_MFC == MRT6_ADD_MFC && MRT_DEL_MFC == MRT6_DEL_MFC &&
               MRT_ADD_VIF == MRT6_ADD_MIF && MRT_DEL_VIF == MRT6_DEL_MIF);
 static_assert(MRT_ADD_MFC_PROXY == MRT6_ADD_MFC_PROXY && MRT_DEL_MFC_PROXY == MRT6_DEL_MFC_PROXY);
 static_assert(MAXVIFS <= kMaxSlots && MAXMIFS == MAXVIFS);
-
-if_set to_if_set(const MfcShape& shape) {
-  if_set set{};
-  static_assert(MAXMIFS <= 8 * sizeof set.ifs_bits[0]);
-  for (unsigned slot = 0; slot < MAXMIFS; ++slot) {
-    if (shape.ttls[slot] != 0) set.ifs_bits[0] |= 1U << slot;
-  }
-  return set;
-}
 
 /// Of entries for any source there is one for each parent, which only these options tell apart.
 int add_option(const FlowKey& flow) {
@@ -64,19 +55,9 @@ class LinuxMrouteKernel final : public SocketMrouteKernel {
 Result<void> LinuxMrouteKernel::carry_out(const PutMfc& op) {
   int error = 0;
   if (op.table.family == Family::ipv4) {
-    mfcctl entry{};
-    entry.mfcc_origin = to_in(op.flow.source);
-    entry.mfcc_mcastgrp = to_in(op.flow.group);
-    entry.mfcc_parent = op.shape.parent.value;
-    std::copy_n(op.shape.ttls.begin(), MAXVIFS, std::begin(entry.mfcc_ttls));
-    error = change(op.table, add_option(op.flow), entry);
+    error = change(op.table, add_option(op.flow), ipv4_entry<mfcctl>(op));
   } else {
-    mf6cctl entry{};
-    entry.mf6cc_origin = to_sockaddr6(op.flow.source);
-    entry.mf6cc_mcastgrp = to_sockaddr6(op.flow.group);
-    entry.mf6cc_parent = op.shape.parent.value;
-    entry.mf6cc_ifset = to_if_set(op.shape);
-    error = change(op.table, add_option(op.flow), entry);
+    error = change(op.table, add_option(op.flow), ipv6_entry<mf6cctl>(op));
   }
   if (error == 0) return {};
   return failure(MrouteCall::add_mfc, op.table, error, op.flow.to_string());
@@ -85,17 +66,9 @@ Result<void> LinuxMrouteKernel::carry_out(const PutMfc& op) {
 Result<void> LinuxMrouteKernel::carry_out(const DropMfc& op) {
   int error = 0;
   if (op.table.family == Family::ipv4) {
-    mfcctl entry{};
-    entry.mfcc_origin = to_in(op.flow.source);
-    entry.mfcc_mcastgrp = to_in(op.flow.group);
-    entry.mfcc_parent = op.parent.value;
-    error = change(op.table, drop_option(op.flow), entry);
+    error = change(op.table, drop_option(op.flow), ipv4_entry<mfcctl>(op.flow, op.parent));
   } else {
-    mf6cctl entry{};
-    entry.mf6cc_origin = to_sockaddr6(op.flow.source);
-    entry.mf6cc_mcastgrp = to_sockaddr6(op.flow.group);
-    entry.mf6cc_parent = op.parent.value;
-    error = change(op.table, drop_option(op.flow), entry);
+    error = change(op.table, drop_option(op.flow), ipv6_entry<mf6cctl>(op.flow, op.parent));
   }
   if (error == 0 || error == ENOENT) return {};
   return failure(MrouteCall::del_mfc, op.table, error, op.flow.to_string());
@@ -157,25 +130,14 @@ Result<bool> LinuxMrouteKernel::slot_is_bound(TableKey key, VifIndex slot) {
 
 Result<FlowCounters> LinuxMrouteKernel::counters(TableKey key, const FlowKey& flow) {
   const auto* table = find(key);
-  int error = EBADF;
-  FlowCounters counters;
-  const auto ask = [&](auto& request, unsigned long what) {
-    error = ::ioctl(table->fd(), what, &request) == 0 ? 0 : errno;
-    counters = {request.pktcnt, request.bytecnt, request.wrong_if};
-  };
+  std::expected<FlowCounters, int> counters = std::unexpected(EBADF);
   if (table != nullptr && key.family == Family::ipv4) {
-    sioc_sg_req request{};
-    request.src = to_in(flow.source);
-    request.grp = to_in(flow.group);
-    ask(request, SIOCGETSGCNT);
+    counters = ipv4_counters<sioc_sg_req>(table->fd(), SIOCGETSGCNT, flow);
   } else if (table != nullptr) {
-    sioc_sg_req6 request{};
-    request.src = to_sockaddr6(flow.source);
-    request.grp = to_sockaddr6(flow.group);
-    ask(request, SIOCGETSGCNT_IN6);
+    counters = ipv6_counters<sioc_sg_req6>(table->fd(), SIOCGETSGCNT_IN6, flow);
   }
-  if (error == 0) return counters;
-  return failure(MrouteCall::get_counters, key, error, flow.to_string());
+  if (counters) return *counters;
+  return failure(MrouteCall::get_counters, key, counters.error(), flow.to_string());
 }
 
 Result<UpcallCounts> LinuxMrouteKernel::upcall_counts(TableKey key) const {

@@ -21,6 +21,7 @@
 #include "core/traits.hpp"
 #include "platform/linux/table_holder.hpp"
 #include "platform/posix/mroute_error.hpp"
+#include "platform/posix/mroute_requests.hpp"
 
 namespace mcast::platform {
 namespace {
@@ -30,10 +31,6 @@ static_assert(MRT_TABLE == MRT6_TABLE && MRT_INIT == MRT6_INIT && MRT_PIM == MRT
 
 /// An upcall costs 832 bytes of it; the kernel doubles the figure, so 40,000 new flows may wait.
 constexpr int kReceiveBuffer = 16 << 20;
-
-int level_of(Family family) {
-  return family == Family::ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
-}
 
 template <class Value>
 bool set_option(int fd, int level, int name, const Value& value) {
@@ -92,7 +89,7 @@ bool keep_only_upcalls(int fd, Family family) {
 /// Asks for reports of packets on any wrong interface. The flags belong to the table and outlive
 /// their setter; MRT_PIM sets ASSERT only when it changes, hence off first.
 void enable_wrong_vif_reports(int fd, Family family) {
-  const int level = level_of(family);
+  const int level = mroute_level(family);
   static_cast<void>(set_option(fd, level, MRT_PIM, 0));
   // Without CONFIG_IP_PIMSM_V2 there is no MRT_PIM: then only packets from outputs are reported.
   if (!set_option(fd, level, MRT_PIM, 1)) static_cast<void>(set_option(fd, level, MRT_ASSERT, 1));
@@ -103,7 +100,7 @@ void enable_wrong_vif_reports(int fd, Family family) {
 void flush_leftovers(int fd, Family family) {
   constexpr int kEverything =
       MRT_FLUSH_MFC | MRT_FLUSH_MFC_STATIC | MRT_FLUSH_VIFS | MRT_FLUSH_VIFS_STATIC;
-  static_cast<void>(set_option(fd, level_of(family), MRT_FLUSH, kEverything));
+  static_cast<void>(set_option(fd, mroute_level(family), MRT_FLUSH, kEverything));
 }
 
 void enlarge_receive_buffer(int fd) {
@@ -133,23 +130,8 @@ Result<void> check_id(TableKey table) {
               fmt::format("{}: table ids go from 1 to {}", describe(table), most));
 }
 
-/// A call that failed and its errno.
-struct Refusal {
-  MrouteCall call;
-  int error;
-};
-
-/// A socket that may become the table's owner.
-std::expected<UniqueFd, Refusal> open_socket(Family family) {
-  const bool v4 = family == Family::ipv4;
-  const int protocol = v4 ? int{IPPROTO_IGMP} : int{IPPROTO_ICMPV6};
-  UniqueFd fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
-  if (!fd) return std::unexpected(Refusal{MrouteCall::open_socket, errno});
-  return fd;
-}
-
 std::expected<void, Refusal> take_table(int fd, TableKey table) {
-  const int level = level_of(table.family);
+  const int level = mroute_level(table.family);
   // Not for the default table: MRT_TABLE needs CAP_NET_ADMIN and kernels with several tables.
   if (table.id != linux_traits().of(table.family).default_table &&
       !set_option(fd, level, MRT_TABLE, table.id.value)) {
@@ -175,7 +157,7 @@ class LinuxTableKeeper final : public TableKeeper {
     const auto failed = [&](const Refusal& refusal) {
       return std::unexpected(describe_refusal(refusal, table));
     };
-    auto fd = open_socket(table.family);
+    auto fd = open_mroute_socket(table.family);
     if (!fd) return failed(fd.error());
     if (!keep_only_upcalls(fd->get(), table.family)) return failed({MrouteCall::set_option, errno});
     enlarge_receive_buffer(fd->get());
@@ -189,7 +171,7 @@ class LinuxTableKeeper final : public TableKeeper {
 }  // namespace
 
 bool is_table_held(TableKey table) {
-  const auto fd = open_socket(table.family);
+  const auto fd = open_mroute_socket(table.family);
   // What cannot be found out counts as held: nothing of it will be touched.
   return !fd || !take_table(fd->get(), table);
 }

@@ -15,6 +15,7 @@
 #include "platform/ports.hpp"
 #include "platform/posix/memberships.hpp"
 #include "platform/posix/mroute_error.hpp"
+#include "platform/posix/mroute_requests.hpp"
 
 namespace mcast::platform {
 
@@ -63,8 +64,8 @@ class SocketMrouteKernel : public MrouteKernel {
     const auto* table = find(key);
     if (table == nullptr) return EBADF;
     ++changes_;
-    const int level = key.family == Family::ipv4 ? IPPROTO_IP : IPPROTO_IPV6;
-    const int result = ::setsockopt(table->fd(), level, option, &value, sizeof value);
+    const int result =
+        ::setsockopt(table->fd(), mroute_level(key.family), option, &value, sizeof value);
     return result == 0 ? 0 : errno;
   }
 
