@@ -31,6 +31,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "platform/posix/socket_address.hpp"
 #include "tests/support/fd.hpp"
 #include "tests/support/skip.hpp"
 
@@ -67,22 +68,6 @@ void control(unsigned long command, Request& request, const std::string& what,
              int family = AF_INET) {
   const int error = try_control(command, request, family);
   if (error != 0) throw std::system_error(error, std::generic_category(), what);
-}
-
-sockaddr_in to_v4(const Address& address) {
-  sockaddr_in made{};
-  made.sin_len = sizeof made;
-  made.sin_family = AF_INET;
-  std::memcpy(&made.sin_addr, address.octets().data(), sizeof made.sin_addr);
-  return made;
-}
-
-sockaddr_in6 to_v6(const Address& address) {
-  sockaddr_in6 made{};
-  made.sin6_len = sizeof made;
-  made.sin6_family = AF_INET6;
-  std::memcpy(&made.sin6_addr, address.octets().data(), sizeof made.sin6_addr);
-  return made;
 }
 
 /// Stays with the interface wherever it goes (`ifconfig -v` prints it). Of use after a crash only,
@@ -221,15 +206,15 @@ void add_interface_address(const std::string& name, const Address& address, unsi
   if (address.family() == Family::ipv4) {
     in_aliasreq request{};
     put_name(request.ifra_name, name);
-    request.ifra_addr = to_v4(address);
-    request.ifra_mask = to_v4(mask(Family::ipv4, length));
+    request.ifra_addr = platform::to_sockaddr4(address);
+    request.ifra_mask = platform::to_sockaddr4(mask(Family::ipv4, length));
     control(SIOCAIFADDR, request, what);
     return;
   }
   in6_aliasreq request{};
   put_name(request.ifra_name, name);
-  request.ifra_addr = to_v6(address);
-  request.ifra_prefixmask = to_v6(mask(Family::ipv6, length));
+  request.ifra_addr = platform::to_sockaddr6(address);
+  request.ifra_prefixmask = platform::to_sockaddr6(mask(Family::ipv6, length));
   // A second that an address would wait to be found unique.
   request.ifra_flags = IN6_IFF_NODAD;
   request.ifra_lifetime.ia6t_vltime = kInfiniteLifetime;
@@ -241,14 +226,14 @@ void remove_interface_address(const std::string& name, const Address& address) {
   const std::string what = fmt::format("remove {} from {}", address.to_string(), name);
   if (address.family() == Family::ipv4) {
     ifreq request = request_for(name);
-    const sockaddr_in wanted = to_v4(address);
+    const sockaddr_in wanted = platform::to_sockaddr4(address);
     std::memcpy(&request.ifr_addr, &wanted, sizeof wanted);
     control(SIOCDIFADDR, request, what);
     return;
   }
   in6_ifreq request{};
   put_name(request.ifr_name, name);
-  request.ifr_ifru.ifru_addr = to_v6(address);
+  request.ifr_ifru.ifru_addr = platform::to_sockaddr6(address);
   control(SIOCDIFADDR_IN6, request, what, AF_INET6);
 }
 
@@ -267,9 +252,9 @@ void add_route(const Address& prefix, unsigned length, const Address& gateway) {
   message.head.rtm_flags = RTF_UP | RTF_GATEWAY | RTF_STATIC;
   message.head.rtm_addrs = RTA_DST | RTA_GATEWAY | RTA_NETMASK;
   message.head.rtm_seq = 1;
-  message.destination = to_v4(prefix);
-  message.gateway = to_v4(gateway);
-  message.mask = to_v4(mask(Family::ipv4, length));
+  message.destination = platform::to_sockaddr4(prefix);
+  message.gateway = platform::to_sockaddr4(gateway);
+  message.mask = platform::to_sockaddr4(mask(Family::ipv4, length));
   const Fd socket(check_call(::socket(PF_ROUTE, SOCK_RAW | SOCK_CLOEXEC, AF_INET), "socket"));
   check_call(static_cast<int>(::write(socket.get(), &message, sizeof message)),
              fmt::format("add a route for {} by {}", prefix.to_string(), gateway.to_string()));

@@ -21,6 +21,8 @@
 #include <cstring>
 #include <utility>
 
+#include "platform/posix/socket_address.hpp"
+
 namespace mcast::testing {
 namespace {
 
@@ -39,24 +41,10 @@ static_assert(sizeof(mrt6msg) == 40 && offsetof(mrt6msg, im6_mbz) == 0);
 static_assert(offsetof(mrt6msg, im6_msgtype) == 1 && offsetof(mrt6msg, im6_mif) == 2);
 static_assert(MAXVIFS == 32 && MAXMIFS == 64 && MRT6_INIT == 108);
 
-in_addr to_v4(const Address& address) {
-  in_addr made{};
-  std::memcpy(&made, address.octets().data(), sizeof made);
-  return made;
-}
-
-sockaddr_in6 to_v6(const Address& address) {
-  sockaddr_in6 made{};
-  made.sin6_len = sizeof made;
-  made.sin6_family = AF_INET6;
-  std::memcpy(&made.sin6_addr, address.octets().data(), sizeof made.sin6_addr);
-  return made;
-}
-
 mf6cctl entry6(const FlowKey& flow) {
   mf6cctl entry{};
-  entry.mf6cc_origin = to_v6(flow.source);
-  entry.mf6cc_mcastgrp = to_v6(flow.group);
+  entry.mf6cc_origin = platform::to_sockaddr6(flow.source);
+  entry.mf6cc_mcastgrp = platform::to_sockaddr6(flow.group);
   return entry;
 }
 
@@ -107,7 +95,7 @@ int RawMroute4::add_vif(unsigned slot, const Address& local) {
   vifctl request{};
   request.vifc_vifi = static_cast<vifi_t>(slot);
   request.vifc_threshold = 1;
-  request.vifc_lcl_addr = to_v4(local);
+  request.vifc_lcl_addr = platform::to_in(local);
   return set(MRT_ADD_VIF, request);
 }
 
@@ -118,8 +106,8 @@ int RawMroute4::del_vif(unsigned slot) {
 int RawMroute4::add_mfc(const FlowKey& flow, unsigned parent,
                         std::initializer_list<unsigned> outputs) {
   mfcctl entry{};
-  entry.mfcc_origin = to_v4(flow.source);
-  entry.mfcc_mcastgrp = to_v4(flow.group);
+  entry.mfcc_origin = platform::to_in(flow.source);
+  entry.mfcc_mcastgrp = platform::to_in(flow.group);
   entry.mfcc_parent = static_cast<vifi_t>(parent);
   for (const unsigned output : outputs) entry.mfcc_ttls[output] = 1;
   return set(MRT_ADD_MFC, entry);
@@ -127,15 +115,15 @@ int RawMroute4::add_mfc(const FlowKey& flow, unsigned parent,
 
 int RawMroute4::del_mfc(const FlowKey& flow) {
   mfcctl entry{};
-  entry.mfcc_origin = to_v4(flow.source);
-  entry.mfcc_mcastgrp = to_v4(flow.group);
+  entry.mfcc_origin = platform::to_in(flow.source);
+  entry.mfcc_mcastgrp = platform::to_in(flow.group);
   return set(MRT_DEL_MFC, entry);
 }
 
 int RawMroute4::count_flow(const FlowKey& flow, RawCounters& counters) {
   sioc_sg_req request{};
-  request.src = to_v4(flow.source);
-  request.grp = to_v4(flow.group);
+  request.src = platform::to_in(flow.source);
+  request.grp = platform::to_in(flow.group);
   if (::ioctl(fd(), SIOCGETSGCNT, &request) != 0) return errno;
   counters = {request.pktcnt, request.wrong_if};
   return 0;
@@ -190,8 +178,8 @@ int RawMroute6::del_mfc(const FlowKey& flow) {
 
 int RawMroute6::count_flow(const FlowKey& flow, RawCounters& counters) {
   sioc_sg_req6 request{};
-  request.src = to_v6(flow.source);
-  request.grp = to_v6(flow.group);
+  request.src = platform::to_sockaddr6(flow.source);
+  request.grp = platform::to_sockaddr6(flow.group);
   if (::ioctl(fd(), SIOCGETSGCNT_IN6, &request) != 0) return errno;
   counters = {request.pktcnt, request.wrong_if};
   return 0;

@@ -14,6 +14,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "platform/posix/socket_address.hpp"
+
 namespace mcast::testing {
 namespace {
 
@@ -32,19 +34,14 @@ struct SocketAddress {
   socklen_t size = 0;
 
   SocketAddress(const Address& address, std::uint16_t port, unsigned scope) {
-    const auto octets = address.octets();
     if (address.family() == Family::ipv4) {
-      sockaddr_in made{};
-      made.sin_family = AF_INET;
+      sockaddr_in made = platform::to_sockaddr4(address);
       made.sin_port = htons(port);
-      std::memcpy(&made.sin_addr, octets.data(), octets.size());
       store(made);
       return;
     }
-    sockaddr_in6 made{};
-    made.sin6_family = AF_INET6;
+    sockaddr_in6 made = platform::to_sockaddr6(address);
     made.sin6_port = htons(port);
-    std::memcpy(&made.sin6_addr, octets.data(), octets.size());
     if (address.is_link_scoped_group()) made.sin6_scope_id = scope;
     store(made);
   }
@@ -54,11 +51,8 @@ struct SocketAddress {
 
  private:
   template <class Made>
-  void store(Made& made) {
+  void store(const Made& made) {
     size = sizeof made;
-    // Systems whose addresses begin with their length want it filled in where no call does it.
-    if constexpr (requires { made.sin_len; }) made.sin_len = sizeof made;
-    if constexpr (requires { made.sin6_len; }) made.sin6_len = sizeof made;
     std::memcpy(&storage, &made, sizeof made);
   }
 };
