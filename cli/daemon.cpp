@@ -45,27 +45,6 @@ void tell_what_stays(const DaemonOptions& options) {
   }
 }
 
-/// One number serves both families.
-Result<void> check_table(const std::optional<TableId>& table, const KernelTraits& traits) {
-  const std::uint32_t most = std::min(traits.ipv4.max_table, traits.ipv6.max_table);
-  if (!table || table->value <= most) return {};
-  if (most == 0) {
-    return fail(ErrorCode::usage,
-                fmt::format("-t {}: this kernel has one multicast routing table; leave -t out",
-                            table->value));
-  }
-  if (traits.table_choice == TableChoice::interface) {
-    return fail(ErrorCode::usage,
-                fmt::format("-t {}: no such routing table: this kernel has 0 to {}, one for each "
-                            "FIB",
-                            table->value, most));
-  }
-  return fail(ErrorCode::usage,
-              fmt::format("-t {}: no such routing table: this kernel has 1 to {} for IPv4 and 1 to "
-                          "{} for IPv6, and one number serves both",
-                          table->value, traits.ipv4.max_table, traits.ipv6.max_table));
-}
-
 void write_notice(const Notice& notice) {
   switch (notice.level) {
     case NoticeLevel::error:
@@ -123,7 +102,7 @@ Result<void> Daemon::start() {
             .opened = [this](TableKey table) { upcalls_.serve(*platform_.kernel, table); },
             .closing = [this](TableKey table) { upcalls_.stop(table); }};
   const KernelTraits& traits = platform_.kernel->traits();
-  TRY(check_table(options_.table, traits));
+  if (options_.table) TRY(check_default_table(*options_.table, traits));
   engine_ = std::make_unique<Engine>(traits, engine_options(options_, traits));
   TRY(load_at_start());
   TRY(platform_.links->start(*this));  // the tables of VRFs are known then

@@ -81,6 +81,27 @@ Result<void> check_supported(const Domain& domain, const KernelTraits& traits) {
   return {};
 }
 
+Result<void> check_default_table(TableId table, const KernelTraits& traits) {
+  const std::uint32_t ipv4 = traits.ipv4.max_table;
+  const std::uint32_t ipv6 = traits.ipv6.max_table;
+  if (table.value <= std::min(ipv4, ipv6)) return {};
+  std::string why;
+  switch (traits.table_choice) {
+    case TableChoice::rules:
+      why = fmt::format(
+          "no such routing table: this kernel has 1 to {} for IPv4 and 1 to {} for IPv6, and one "
+          "number serves both",
+          ipv4, ipv6);
+      break;
+    case TableChoice::interface:
+      why = fmt::format("no such routing table: this kernel has 0 to {}, one for each FIB", ipv4);
+      break;
+    case TableChoice::single:
+      why = "this kernel has one multicast routing table; leave -t out";
+  }
+  return fail(ErrorCode::usage, fmt::format("-t {}: {}", table.value, why));
+}
+
 std::vector<Diagnostic> unsupported(const Config& config, const KernelTraits& traits) {
   std::vector<Diagnostic> found;
   const auto look = [&](const auto& what, const Location& where) {

@@ -14,6 +14,8 @@ namespace mcast {
 
 /// The words `table` and `vrf` of a line or command.
 [[nodiscard]] Result<void> check_supported(const Domain& domain, const KernelTraits& traits);
+/// The default table of both families, as the option -t gives it. Error: usage.
+[[nodiscard]] Result<void> check_default_table(TableId table, const KernelTraits& traits);
 /// All lines of a configuration that cannot be, up to kMaxDiagnostics; none if all can.
 [[nodiscard]] std::vector<Diagnostic> unsupported(const Config& config, const KernelTraits& traits);
 

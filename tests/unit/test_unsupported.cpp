@@ -80,6 +80,24 @@ TEST_CASE("where interfaces belong to tables, only their numbers and names are o
   CHECK(automatic[0].find("ifconfig INTERFACE fib NUMBER") != std::string::npos);
 }
 
+TEST_CASE("the default table is one that the kernel has") {
+  const auto why_not = [](std::uint32_t table, const KernelTraits& traits) {
+    const auto checked = check_default_table(TableId(table), traits);
+    return checked ? std::string() : checked.error().message;
+  };
+  CHECK(why_not(0, freebsd_traits()).empty());
+  CHECK(why_not(1, freebsd_traits()) ==
+        "-t 1: this kernel has one multicast routing table; leave -t out");
+  CHECK(why_not(3, freebsd_traits(4)).empty());
+  CHECK(why_not(4, freebsd_traits(4)) ==
+        "-t 4: no such routing table: this kernel has 0 to 3, one for each FIB");
+  CHECK(why_not(99'999'999, linux_traits()).empty());
+  CHECK(why_not(100'000'000, linux_traits()) ==
+        "-t 100000000: no such routing table: this kernel has 1 to 999999999 for IPv4 and 1 to "
+        "99999999 for IPv6, and one number serves both");
+  CHECK(check_default_table(TableId(1), freebsd_traits()).error().code == ErrorCode::usage);
+}
+
 TEST_CASE("a configuration that is impossible in each line is told of in part") {
   std::string text;
   for (int i = 0; i < 200; ++i) {
