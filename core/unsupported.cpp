@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 
 namespace mcast {
 
@@ -123,7 +124,8 @@ std::vector<Diagnostic> unsupported(const Config& config, const KernelTraits& tr
   for (const JoinRule& rule : config.joins) {
     if (!rule.by_route) look(rule.domain, rule.where);  // its route is told of
   }
-  std::ranges::stable_sort(found, {}, [](const Diagnostic& d) { return d.line; });
+  std::ranges::sort(found, {},
+                    [](const Diagnostic& d) { return std::tie(d.file, d.line, d.message); });
   return found;
 }
 
