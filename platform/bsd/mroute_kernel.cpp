@@ -30,7 +30,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <expected>
 #include <limits>
 #include <map>
 #include <optional>
@@ -277,15 +276,7 @@ Result<bool> BsdMrouteKernel::slot_is_bound(TableKey key, VifIndex slot) {
 }
 
 Result<FlowCounters> BsdMrouteKernel::counters(TableKey key, const FlowKey& flow) {
-  const auto* table = find(key);
-  std::expected<FlowCounters, int> counters = std::unexpected(EBADF);
-  if (table != nullptr && key.family == Family::ipv4) {
-    counters = ipv4_counters<sioc_sg_req>(table->fd(), SIOCGETSGCNT, flow);
-  } else if (table != nullptr) {
-    counters = ipv6_counters<sioc_sg_req6>(table->fd(), SIOCGETSGCNT_IN6, flow);
-  }
-  if (counters) return *counters;
-  return failure(MrouteCall::get_counters, key, counters.error(), flow.to_string());
+  return counters_by<sioc_sg_req, sioc_sg_req6>(key, flow, SIOCGETSGCNT, SIOCGETSGCNT_IN6);
 }
 
 bool BsdMrouteKernel::admits(const Upcall& upcall) {

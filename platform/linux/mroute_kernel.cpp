@@ -14,7 +14,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <expected>
 #include <optional>
 
 #include "platform/posix/mroute_error.hpp"
@@ -129,15 +128,7 @@ Result<bool> LinuxMrouteKernel::slot_is_bound(TableKey key, VifIndex slot) {
 }
 
 Result<FlowCounters> LinuxMrouteKernel::counters(TableKey key, const FlowKey& flow) {
-  const auto* table = find(key);
-  std::expected<FlowCounters, int> counters = std::unexpected(EBADF);
-  if (table != nullptr && key.family == Family::ipv4) {
-    counters = ipv4_counters<sioc_sg_req>(table->fd(), SIOCGETSGCNT, flow);
-  } else if (table != nullptr) {
-    counters = ipv6_counters<sioc_sg_req6>(table->fd(), SIOCGETSGCNT_IN6, flow);
-  }
-  if (counters) return *counters;
-  return failure(MrouteCall::get_counters, key, counters.error(), flow.to_string());
+  return counters_by<sioc_sg_req, sioc_sg_req6>(key, flow, SIOCGETSGCNT, SIOCGETSGCNT_IN6);
 }
 
 Result<UpcallCounts> LinuxMrouteKernel::upcall_counts(TableKey key) const {

@@ -65,24 +65,19 @@ template <class Entry>
   return entry;
 }
 
-/// By struct sioc_sg_req and SIOCGETSGCNT: an errno if there is none.
+/// By struct sioc_sg_req and SIOCGETSGCNT, or struct sioc_sg_req6 and SIOCGETSGCNT_IN6: an errno if
+/// there are none.
 template <class Request>
-[[nodiscard]] std::expected<FlowCounters, int> ipv4_counters(int fd, unsigned long command,
-                                                             const FlowKey& flow) {
+[[nodiscard]] std::expected<FlowCounters, int> request_counters(int fd, unsigned long command,
+                                                                const FlowKey& flow) {
   Request request{};
-  request.src = to_in(flow.source);
-  request.grp = to_in(flow.group);
-  if (::ioctl(fd, command, &request) != 0) return std::unexpected(errno);
-  return FlowCounters{request.pktcnt, request.bytecnt, request.wrong_if};
-}
-
-/// By struct sioc_sg_req6 and SIOCGETSGCNT_IN6.
-template <class Request>
-[[nodiscard]] std::expected<FlowCounters, int> ipv6_counters(int fd, unsigned long command,
-                                                             const FlowKey& flow) {
-  Request request{};
-  request.src = to_sockaddr6(flow.source);
-  request.grp = to_sockaddr6(flow.group);
+  if constexpr (std::is_same_v<decltype(request.src), in_addr>) {
+    request.src = to_in(flow.source);
+    request.grp = to_in(flow.group);
+  } else {
+    request.src = to_sockaddr6(flow.source);
+    request.grp = to_sockaddr6(flow.group);
+  }
   if (::ioctl(fd, command, &request) != 0) return std::unexpected(errno);
   return FlowCounters{request.pktcnt, request.bytecnt, request.wrong_if};
 }

@@ -69,6 +69,21 @@ class SocketMrouteKernel : public MrouteKernel {
     return result == 0 ? 0 : errno;
   }
 
+  /// The counters of an entry, by the system's structures and commands for IPv4 and IPv6.
+  template <class Request4, class Request6>
+  [[nodiscard]] Result<FlowCounters> counters_by(TableKey key, const FlowKey& flow,
+                                                 unsigned long command4, unsigned long command6) {
+    const auto* table = find(key);
+    std::expected<FlowCounters, int> counters = std::unexpected(EBADF);
+    if (table != nullptr && key.family == Family::ipv4) {
+      counters = request_counters<Request4>(table->fd(), command4, flow);
+    } else if (table != nullptr) {
+      counters = request_counters<Request6>(table->fd(), command6, flow);
+    }
+    if (counters) return *counters;
+    return failure(MrouteCall::get_counters, key, counters.error(), flow.to_string());
+  }
+
   [[nodiscard]] static std::unexpected<Error> failure(MrouteCall call, TableKey table, int error,
                                                       const std::string& what);
   /// The kernel would see the index cut to what mif6ctl has room for, which may be another
