@@ -6,7 +6,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/sockio.h>
-#include <sys/sysctl.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -28,6 +27,7 @@
 
 #include "platform/bsd/link_tracker.hpp"
 #include "platform/bsd/route_codec.hpp"
+#include "platform/bsd/sysctl.hpp"
 #include "platform/posix/os_error.hpp"
 #include "platform/posix/unique_fd.hpp"
 
@@ -53,14 +53,6 @@ constexpr Milliseconds kRetryAfterFailure = 1000;
 
 std::unexpected<Error> failure(std::string_view call, int error) {
   return std::unexpected(os_error(call, error, "routing socket"));
-}
-
-/// 1 where the kernel has no such thing.
-int count_fibs() {
-  int fibs = 1;
-  std::size_t size = sizeof fibs;
-  if (::sysctlbyname("net.fibs", &fibs, &size, nullptr, 0) != 0) return 1;
-  return std::max(fibs, 1);
 }
 
 struct IfaddrsDeleter {
@@ -193,7 +185,8 @@ Result<void> RoutingLinkSource::open(const LinkSourceOptions& options) {
   // What ifconfig(8) asks about interfaces with: any kind of socket will do.
   requests_ = UniqueFd(::socket(PF_LOCAL, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!requests_) return failure("socket", errno);
-  const int fibs = count_fibs();
+  // One where the kernel has no such thing.
+  const int fibs = std::max(1, static_cast<int>(sysctl_number("net.fibs").value_or(1)));
   for (int fib = 0; fib < std::min(fibs, kMaxFibs); ++fib) {
     UniqueFd socket = TRY(open_socket(options.receive_buffer));
     if (fibs > 1 && ::setsockopt(socket.get(), SOL_SOCKET, SO_SETFIB, &fib, sizeof fib) != 0) {
