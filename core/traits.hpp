@@ -36,8 +36,6 @@ struct FamilyTraits {
   bool departure_drops_entries = false;
   /// A rename counts as a departure (FreeBSD IPv4).
   bool rename_is_departure = false;
-  /// Entries keep naming a slot that is gone and work again when the same slot is bound again.
-  bool entries_revive = true;
   /// Updating an entry clears outputs whose slot is not bound (Linux). Where it does not (FreeBSD
   /// IPv4: outputs above the highest slot in use stay), entries are dropped and put anew.
   bool update_clears_outputs = true;

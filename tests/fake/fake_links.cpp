@@ -78,15 +78,10 @@ void FakeKernel::depart(Device device, bool renamed) {
 
 void FakeKernel::forget_slot(Table& table, const FamilyTraits& traits, std::size_t place) {
   table.vifs[place].reset();
-  if (traits.departure_drops_entries) {
-    std::erase_if(table.entries,
-                  [&](const auto& entry) { return entry.second.parent.value == place; });
-  }
-  if (traits.entries_revive) return;
-  for (auto& [flow, entry] : table.entries) entry.ttls[place] = 0;
-  for (auto& [group, list] : table.any_source) {
-    for (Entry& entry : list) entry.ttls[place] = 0;
-  }
+  // Entries that are left go on naming it, and revive with it.
+  if (!traits.departure_drops_entries) return;
+  std::erase_if(table.entries,
+                [&](const auto& entry) { return entry.second.parent.value == place; });
 }
 
 const FakeKernel::Present* FakeKernel::find_link(std::string_view name) const {
